@@ -1,0 +1,31 @@
+import type { Backend } from '@sockman/core'
+import { nativeBackend } from '@sockman/native'
+
+/** io_uring(7): completions, multishot requests and buffers that the kernel picks. Kernel 6.0 or newer. */
+export const backend: Backend = nativeBackend({
+  name: 'iouring',
+  url: import.meta.url,
+  whenNotBuilt: 'install liburing-dev (apt-get install -y liburing-dev), then run npm rebuild @sockman/backend-iouring',
+  whenRefused: (code) =>
+    code === 'EPERM' || code === 'EACCES' || code === 'ENOSYS'
+      ? 'administrators often disable io_uring for security: choose poll; where it may be allowed, look at the ' +
+        'seccomp profile of the container and at kernel.io_uring_disabled'
+      : 'choose poll: this kernel lacks what is used (kernel 6.0 or newer is needed)',
+  supports: {
+    drives: ['inline', 'thread'],
+    descriptorLimit: null,
+    unixSockets: true,
+    abstractUnix: true,
+    halfClose: true,
+    resetWhilePaused: true,
+    closeWhilePaused: false,
+    zeroCopyReceive: true,
+    optimisticSend: true,
+    unixReset: true,
+    acceptFilterBeforeRead: true,
+    reusePort: true,
+    descriptors: true,
+    multishot: true,
+    providedBuffers: true,
+  },
+})

@@ -1,0 +1,5 @@
+#include <sockman/binding.h>
+
+#include "poll_engine.h"
+
+SOCKMAN_ADDON(sockman::PollEngine)

@@ -1,0 +1,50 @@
+export { type AddressFamily, SockAddr } from './address'
+export type { Backend, ProbeResult } from './backend'
+export type { Capabilities, Drive } from './capabilities'
+export {
+  type ConnectionMessage,
+  channels,
+  type ListenerMessage,
+  type SelectionMessage,
+  type WarningMessage,
+} from './diagnostics'
+export {
+  describe,
+  errnoName,
+  invalidArgument,
+  ioErrorIsPermanent,
+  networkErrorString,
+  SockError,
+  type SockErrorFields,
+} from './errors'
+export {
+  type ConnectionOptions,
+  type ConnectOptions,
+  checkEvents,
+  type ListenOptions,
+  type ResolvedConnectionOptions,
+  type ResolvedConnectOptions,
+  type ResolvedListenOptions,
+  type ResolvedSockManOptions,
+  resolveCloseOptions,
+  resolveConnectionOptions,
+  resolveConnectOptions,
+  resolveListenOptions,
+  resolveSockManOptions,
+  type SockManOptions,
+} from './options'
+export { formatRow, parseRow, parseSize, type Row } from './row'
+export type {
+  CloseOptions,
+  ConnectionId,
+  ConnectionStats,
+  EventName,
+  Listener,
+  Rejection,
+  Releasable,
+  SelectionReport,
+  SendOptions,
+  SockMan,
+  SockManEvents,
+  Stats,
+} from './sock-man'

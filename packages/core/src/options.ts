@@ -1,0 +1,220 @@
+import { SockAddr } from './address'
+import type { Drive } from './capabilities'
+import { describe, invalidArgument, SockError } from './errors'
+import type { SockManEvents } from './sock-man'
+
+/** Of a SockMan. */
+export interface SockManOptions {
+  /** Default: the first of `supports.drives`. */
+  drive?: Drive
+  /** Size of a receive block, bytes, 4 Ki to 16 Mi, default 256 Ki. */
+  receiveBlock?: number
+  /** Memory lent to the kernel for receiving, bytes, default 4 Mi; a small pool stays in the cache. */
+  receivePool?: number
+  /** The pool grows on exhaustion up to this, bytes, default 64 Mi, at most 1 Gi. */
+  receivePoolMax?: number
+  /** Most undelivered bytes held for one connection (paused or behind), bytes, default 1 Mi. */
+  receiveWindow?: number
+  /** `send` says false above this many queued bytes, default 1 Mi. */
+  sendHighWater?: number
+  /** `send` throws `ERR_SEND_QUEUE_FULL` beyond this many queued bytes, default 64 Mi. */
+  sendQueueMax?: number
+  /** Sends up to this size are corked (copied) inside callbacks, bytes, default 16 Ki. */
+  copyThreshold?: number
+  /** Most events per turn of JavaScript, default 1 024. */
+  batchLimit?: number
+  /** Live connections at which accepting stops; 0, the default, is none (C26). */
+  maxConnections?: number
+  /** Overwrite each `onData` view after its callback, so that misuse shows in tests (C46). Default false. */
+  poison?: boolean
+}
+
+/** Of every connection. */
+export interface ConnectionOptions {
+  /** Handlers for this connection (or this listener's) alone (C78). */
+  events?: SockManEvents
+  /** `TCP_NODELAY`, default true. */
+  noDelay?: boolean
+  /** Seconds of idleness before TCP keep-alive probes; 0, the default, is off. */
+  keepAlive?: number
+}
+
+export interface ListenOptions extends ConnectionOptions {
+  /** Length of the kernel's queue, default 511. */
+  backlog?: number
+  /** `SO_REUSEPORT`, default false. */
+  reusePort?: boolean
+  /** Whether an IPv6 listener leaves the IPv4 port alone (`IPV6_V6ONLY`, RFC 3493), default true (C5). */
+  ipv6Only?: boolean
+}
+
+export interface ConnectOptions extends ConnectionOptions {
+  /** ms, default 5 000; 0: the kernel's own. */
+  timeout?: number
+  /** Aborting it ends a pending connect with `ABORT_ERR`. */
+  signal?: AbortSignal
+  /** Address to bind first (C33). */
+  localAddress?: SockAddr | string
+}
+
+type Numbers<T> = { [K in keyof T as T[K] extends number ? K : never]: T[K] }
+
+/** {@link SockManOptions} with every default filled in; `drive` is checked by the backend. */
+export type ResolvedSockManOptions = Required<Omit<SockManOptions, 'drive'>>
+
+const KI = 1024
+const MI = 1024 * KI
+
+interface Range {
+  readonly byDefault: number
+  readonly min: number
+  readonly max: number
+}
+
+const RANGES: Readonly<Record<keyof Numbers<ResolvedSockManOptions>, Range>> = {
+  receiveBlock: { byDefault: 256 * KI, min: 4 * KI, max: 16 * MI },
+  receivePool: { byDefault: 4 * MI, min: 8 * KI, max: 1024 * MI },
+  receivePoolMax: { byDefault: 64 * MI, min: 8 * KI, max: 1024 * MI },
+  receiveWindow: { byDefault: MI, min: 4 * KI, max: 1024 * MI },
+  sendHighWater: { byDefault: MI, min: 0, max: Number.MAX_SAFE_INTEGER },
+  sendQueueMax: { byDefault: 64 * MI, min: 1, max: Number.MAX_SAFE_INTEGER },
+  copyThreshold: { byDefault: 16 * KI, min: 0, max: 256 * KI },
+  batchLimit: { byDefault: 1024, min: 1, max: 1 << 20 },
+  maxConnections: { byDefault: 0, min: 0, max: 1 << 20 },
+}
+
+/**
+ * Checks the options of a SockMan and fills in the defaults.
+ *
+ * @throws SockError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, naming option and value
+ */
+export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSockManOptions {
+  checkKeys('options', options, [...Object.keys(RANGES), 'poison', 'drive'])
+  const resolved = { poison: boolean('options.poison', options.poison, false) } as ResolvedSockManOptions
+  for (const [key, range] of Object.entries(RANGES) as [keyof typeof RANGES, Range][]) {
+    resolved[key] = integer(`options.${key}`, options[key], range)
+  }
+  if (options.receivePoolMax === undefined) resolved.receivePoolMax = Math.max(resolved.receivePoolMax, resolved.receivePool)
+  if (resolved.receivePoolMax < resolved.receivePool) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'options.receivePoolMax', `at least receivePool (${resolved.receivePool})`, resolved.receivePoolMax)
+  }
+  if (resolved.receivePool < 2 * resolved.receiveBlock) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'options.receivePool', `at least two blocks of receiveBlock (${resolved.receiveBlock})`, resolved.receivePool)
+  }
+  return resolved
+}
+
+export interface ResolvedConnectionOptions {
+  events: SockManEvents | undefined
+  noDelay: boolean
+  keepAlive: number
+}
+
+export interface ResolvedListenOptions extends ResolvedConnectionOptions {
+  backlog: number
+  reusePort: boolean
+  ipv6Only: boolean
+}
+
+export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
+  timeout: number
+  signal: AbortSignal | undefined
+  localAddress: SockAddr | undefined
+}
+
+const CONNECTION_KEYS = ['events', 'noDelay', 'keepAlive']
+
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveConnectionOptions(options: ConnectionOptions = {}): ResolvedConnectionOptions {
+  checkKeys('options', options, CONNECTION_KEYS)
+  return connectionPart(options)
+}
+
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveListenOptions(options: ListenOptions = {}): ResolvedListenOptions {
+  checkKeys('options', options, [...CONNECTION_KEYS, 'backlog', 'reusePort', 'ipv6Only'])
+  return {
+    ...connectionPart(options),
+    backlog: integer('options.backlog', options.backlog, { byDefault: 511, min: 1, max: 65535 }),
+    reusePort: boolean('options.reusePort', options.reusePort, false),
+    ipv6Only: boolean('options.ipv6Only', options.ipv6Only, true),
+  }
+}
+
+/** @throws SockError as {@link resolveSockManOptions}; `ERR_INVALID_ADDRESS` for `localAddress` */
+export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedConnectOptions {
+  checkKeys('options', options, [...CONNECTION_KEYS, 'timeout', 'signal', 'localAddress'])
+  const { signal, localAddress } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', signal)
+  }
+  return {
+    ...connectionPart(options),
+    timeout: integer('options.timeout', options.timeout, { byDefault: 5000, min: 0, max: 2 ** 31 - 1 }),
+    signal,
+    localAddress: localAddress === undefined ? undefined : SockAddr.from(localAddress),
+  }
+}
+
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveCloseOptions(options: { flush?: boolean; timeout?: number; reset?: boolean } = {}): {
+  flush: boolean
+  timeout: number
+  reset: boolean
+} {
+  checkKeys('options', options, ['flush', 'timeout', 'reset'])
+  return {
+    flush: boolean('options.flush', options.flush, false),
+    timeout: integer('options.timeout', options.timeout, { byDefault: 5000, min: 0, max: 2 ** 31 - 1 }),
+    reset: boolean('options.reset', options.reset, false),
+  }
+}
+
+const EVENT_NAMES: readonly (keyof SockManEvents)[] = [
+  'onAccepted', 'onConnected', 'onConnectFailed', 'onData', 'onEof', 'onError', 'onReadyToSend', 'onListenError',
+  'onClosed', 'onBatchEnd',
+]
+
+/** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
+export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
+  if (typeof events !== 'object' || events === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
+  for (const key of EVENT_NAMES) {
+    const handler = (events as SockManEvents)[key]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', `${name}.${key}`, 'a function', handler)
+    }
+  }
+}
+
+function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
+  if (options.events !== undefined) checkEvents('options.events', options.events)
+  return {
+    events: options.events,
+    noDelay: boolean('options.noDelay', options.noDelay, true),
+    keepAlive: integer('options.keepAlive', options.keepAlive, { byDefault: 0, min: 0, max: 32767 }),
+  }
+}
+
+function checkKeys(name: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new SockError(`unknown option ${describe(key)}; known are ${known.join(', ')}`, { code: 'ERR_UNKNOWN_OPTION' })
+    }
+  }
+}
+
+function integer(name: string, value: unknown, { byDefault, min, max }: Range): number {
+  if (value === undefined) return byDefault
+  if (typeof value !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a number', value)
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', name, `an integer from ${min} to ${max}`, value)
+  }
+  return value
+}
+
+function boolean(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault
+  if (typeof value !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
+  return value
+}

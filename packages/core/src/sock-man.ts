@@ -1,0 +1,227 @@
+import type { SockAddr } from './address'
+import type { Capabilities, Drive } from './capabilities'
+import type { SockError } from './errors'
+import type { ConnectOptions, ConnectionOptions, ListenOptions } from './options'
+
+declare const brand: unique symbol
+
+/** Names a connection: a positive safe integer, opaque, never reused, one space for inbound and outbound (C13). */
+export type ConnectionId = number & { readonly [brand]: 'ConnectionId' }
+
+/** A listening socket of a {@link SockMan}. */
+export interface Listener {
+  /** Positive, never reused within its SockMan. */
+  readonly id: number
+  /** The address it really has: port 0 is answered with the port the kernel chose (C1). */
+  readonly address: SockAddr
+  /** Stops listening; accepted connections live on. A Unix path is removed (C7). Again: harmless. */
+  close(): void
+}
+
+/** Something that owns a descriptor and can give it away, such as a `Sock`. */
+export interface Releasable {
+  /** Gives the descriptor to the caller, who owns it from then on. Non-negative. */
+  release(): number
+}
+
+/**
+ * Many sockets behind one interface; the engine below is the backend's.
+ *
+ * All calls are for the owner's JavaScript thread and allowed inside every callback; none blocks. The first
+ * `listen`, `connect` or `adopt` starts the engine. The life of an id:
+ *
+ * ```
+ * outbound = connectFailed | (connected body closed) ;   a close() before connected: closed only
+ * inbound  = accepted body closed ;                      refused in onAccepted: nothing more
+ * body     = (data | readyToSend)* (eof readyToSend*)? error?
+ * ```
+ *
+ * After {@link SockMan.stop}, `listen`, `connect`, `adopt` and `send` throw `ERR_STOPPED`; the rest answer as for an
+ * unknown id. The behaviour is numbered in `docs/contract.md`; `C54` here means that line.
+ * Shape after SockMan of Bitcoin Core PR 30988.
+ */
+export interface SockMan extends AsyncDisposable {
+  /** What this backend can do; never changes (C75). */
+  readonly supports: Readonly<Capabilities>
+  /** What really runs, and why; never changes (C75). */
+  readonly selection: SelectionReport
+
+  /**
+   * Listens at once (C1–C5, C7).
+   *
+   * @throws SockError `ERR_INVALID_ADDRESS`; `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` … with syscall and address;
+   *   `ERR_STOPPED`; nothing is added then and no descriptor leaks
+   */
+  listen(address: SockAddr | string, options?: ListenOptions): Listener
+
+  /**
+   * Begins a connection and answers its id at once; exactly one of `onConnected`, `onConnectFailed` or, after `close`,
+   * `onClosed` follows, never synchronously (C28–C33).
+   *
+   * @throws SockError `ERR_INVALID_ADDRESS`; `EMFILE` and what `socket` and `bind` of `localAddress` say; `ERR_STOPPED`
+   */
+  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId
+
+  /**
+   * Takes over the connected stream socket that `sock` gives away, unread bytes included (C79). No `onConnected`:
+   * the body of the id's life begins at once.
+   *
+   * @throws SockError `ERR_STOPPED`; `ENOTSOCK`, `ENOTCONN`, `EINVAL` (not a stream) …: `sock`'s descriptor is closed then
+   */
+  adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId
+
+  /** Takes over a listening socket (C79). @throws as `adopt` */
+  adoptListener(sock: Releasable, options?: ListenOptions): Listener
+
+  /**
+   * Takes all of `data` or throws (C54). The boolean means room, as in `socket.write`: false when more than
+   * `sendHighWater` bytes are queued, and then exactly one of `onReadyToSend`, `onError`, `onClosed` follows.
+   * What the kernel does not take at once is copied, unless `borrow` (C61). Empty data does nothing (C59).
+   * A connection in error takes nothing: false (C57).
+   *
+   * @throws SockError `ERR_UNKNOWN_CONNECTION`; `ERR_SEND_QUEUE_FULL` (C55); `EPIPE` after `shutdown`; `ERR_STOPPED`;
+   *   `ERR_INVALID_ARG_TYPE` for what is no Uint8Array or is detached
+   */
+  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean
+
+  /** No `onData` for `id` from now on until `resume`; memory held for it is bounded by `receiveWindow` (C49, C51). */
+  pause(id: ConnectionId): void
+  /** Delivers what was held in the next batch, scheduled at once, never synchronously (C50). */
+  resume(id: ConnectionId): void
+
+  /** Ends our side once the queue is sent; receiving goes on (C64). */
+  shutdown(id: ConnectionId): void
+
+  /**
+   * Ends the connection: no further event but `onClosed` (C65, C66). True exactly once per id (C16), false when it is
+   * unknown. Closing with unread data makes the kernel send RST (C69).
+   */
+  close(id: ConnectionId, options?: CloseOptions): boolean
+
+  /**
+   * Ends everything: `onClosed` once per live id, then the promise resolves, with every descriptor closed and the
+   * thread joined (C9). Twice, or before anything started: harmless.
+   */
+  stop(): Promise<void>
+
+  /** A listener or a live connection keeps the process alive (the default). */
+  ref(): this
+  /** The process may end while this SockMan works. */
+  unref(): this
+
+  /** Totals since creation. */
+  stats(): Stats
+  /** @throws SockError `ERR_UNKNOWN_CONNECTION` */
+  connectionStats(id: ConnectionId): ConnectionStats
+}
+
+/**
+ * What a SockMan tells its owner: given at creation; `listen`, `connect` and `adopt` may override it for theirs with
+ * `{ events }` (C78). Handlers are read once, then called on the owner's JavaScript thread with `this` = the events
+ * object, never two at once, at most `batchLimit` per turn (C73). An exception thrown by one surfaces as uncaught and
+ * loses no later event (C70). Microtasks run after each batch.
+ */
+export interface SockManEvents {
+  /** A connection came in. False refuses it: closed, its bytes unread, nothing more for that id (C24). */
+  onAccepted?(id: ConnectionId, me: SockAddr, them: SockAddr, listener: Listener): boolean | void
+  onConnected?(id: ConnectionId, me: SockAddr, them: SockAddr): void
+  /** The end of a `connect` that failed: the kernel's code, `ETIMEDOUT`, or `ABORT_ERR` of its signal (C29, C30). */
+  onConnectFailed?(id: ConnectionId, error: SockError): void
+  /** Bytes in order. Borrowed: valid until the callback returns, so use or copy it before any `await` (C46). */
+  onData?(id: ConnectionId, data: Uint8Array): void
+  /** The peer sends no more, once, after its last data (C47). Without a handler SockMan closes that connection (C63). */
+  onEof?(id: ConnectionId): void
+  /** The connection broke, once; only `onClosed` may follow. Without a handler SockMan closes that connection (C48, C57, C63). */
+  onError?(id: ConnectionId, error: SockError): void
+  /** The queue is empty after `send` had said false, or a borrowed buffer is free again (C54, C61). */
+  onReadyToSend?(id: ConnectionId): void
+  /** Accepting fails for lack of descriptors or memory; at most once per second; it resumes by itself (C21). */
+  onListenError?(listener: Listener, error: SockError): void
+  /** The last event of an id; `unsentBytes` never reached the kernel (C66). */
+  onClosed?(id: ConnectionId, unsentBytes: number): void
+  /** Once per wake-up, after its last event. Only that of the SockMan itself is called, not of an override. */
+  onBatchEnd?(): void
+}
+
+/** The names of {@link SockManEvents}'s handlers. */
+export type EventName = keyof SockManEvents
+
+export interface SendOptions {
+  /** Reference `data` instead of copying what the kernel does not take: do not edit it until the next `onReadyToSend` or the id's end. Default false. */
+  borrow?: boolean
+  /** More follows: the kernel may hold a partial segment back, at most 200 ms (`MSG_MORE`, tcp(7)). Default false. */
+  more?: boolean
+}
+
+export interface CloseOptions {
+  /** Send the queue first, for at most `timeout` (C67). Default false. */
+  flush?: boolean
+  /** ms, default 5 000: the bound of `flush`. */
+  timeout?: number
+  /** Send RST instead of an orderly end (`SO_LINGER` 0, socket(7)); has no meaning on a Unix socket (C68). Default false. */
+  reset?: boolean
+}
+
+/** Why a backend was not chosen. */
+export interface Rejection {
+  backend: string
+  /** An errno name or one of this project's codes. */
+  reason: string
+  message: string
+}
+
+/** What runs, what was tried before it, and why. */
+export interface SelectionReport {
+  readonly backend: string
+  readonly drive: Drive
+  /** `name:drive`, with the settings that differ from the defaults: readable by `parseRow`. */
+  readonly row: string
+  /** Facts of the mechanism: for io_uring the setup flags and features in use. */
+  readonly details: Readonly<Record<string, string | number | boolean>>
+  /** The candidates that were passed over, in order. */
+  readonly rejected: readonly Rejection[]
+}
+
+/** Totals since creation; counts are exact, bytes included. */
+export interface Stats {
+  /** Live ids, connecting and closing ones included. */
+  connections: number
+  listeners: number
+  accepted: number
+  connected: number
+  bytesReceived: number
+  bytesSent: number
+  /** `onData` records, and `send` calls that carried bytes. */
+  chunksReceived: number
+  sends: number
+  /** System calls of the engine and of `send`; those of opening and closing are not counted. */
+  syscalls: number
+  /** Times the engine woke or was entered to reap. */
+  wakeups: number
+  /** Events handed to JavaScript, and the batches they came in. */
+  events: number
+  batches: number
+  /** Bytes taken by `send` that the kernel does not have yet. */
+  queuedBytes: number
+  /** Bytes held in JavaScript for paused connections. */
+  heldBytes: number
+  /** Times no receive block was free. */
+  buffersExhausted: number
+  /** Receive memory lent to the kernel now, bytes. */
+  receivePool: number
+  /** Times a ring or a kernel queue was full and reaping had to wait. */
+  overflows: number
+  /** Accepts that failed for a transient reason (C20). */
+  acceptErrors: number
+}
+
+export interface ConnectionStats {
+  bytesReceived: number
+  bytesSent: number
+  queuedBytes: number
+  heldBytes: number
+  paused: boolean
+  /** ms since the Unix epoch, 0 before the first. */
+  lastReceive: number
+  lastSend: number
+}

@@ -1,0 +1,125 @@
+// A sockaddr and its text, in the grammar of core's SockAddr (which has validated what arrives here).
+#pragma once
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+namespace sockman {
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  int family() const { return storage.ss_family; }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+
+  /// Empty for text that core would have refused, or a zone that names no interface.
+  static std::optional<Address> parse(const std::string& text) {
+    if (text.rfind("unix:", 0) == 0) return unixPath(text.substr(5));
+    const size_t colon = text.rfind(':');
+    if (colon == std::string::npos) return std::nullopt;
+    const uint16_t port = htons(static_cast<uint16_t>(std::atoi(text.c_str() + colon + 1)));
+    if (text[0] != '[') return ipv4(text.substr(0, colon), port);
+    return colon < 2 ? std::nullopt : ipv6(text.substr(1, colon - 2), port);
+  }
+
+  std::string text() const {
+    switch (family()) {
+      case AF_INET: {
+        const auto& in = reinterpret_cast<const sockaddr_in&>(storage);
+        char host[INET_ADDRSTRLEN];
+        inet_ntop(AF_INET, &in.sin_addr, host, sizeof host);
+        return std::string(host) + ":" + std::to_string(ntohs(in.sin_port));
+      }
+      case AF_INET6: {
+        const auto& in = reinterpret_cast<const sockaddr_in6&>(storage);
+        char host[INET6_ADDRSTRLEN];
+        inet_ntop(AF_INET6, &in.sin6_addr, host, sizeof host);
+        return "[" + std::string(host) + zone(in.sin6_scope_id) + "]:" + std::to_string(ntohs(in.sin6_port));
+      }
+      default:
+        return "unix:" + path();
+    }
+  }
+
+  /// Path of a Unix address, `@name` when abstract, empty when unnamed.
+  std::string path() const {
+    const auto& un = reinterpret_cast<const sockaddr_un&>(storage);
+    const size_t offset = offsetof(sockaddr_un, sun_path);
+    if (family() != AF_UNIX || length <= offset) return "";
+    if (un.sun_path[0] == '\0') return "@" + std::string(un.sun_path + 1, length - offset - 1);
+    return std::string(un.sun_path, strnlen(un.sun_path, length - offset));
+  }
+
+ private:
+  static std::optional<Address> ipv4(const std::string& host, uint16_t port) {
+    Address address;
+    auto& in = reinterpret_cast<sockaddr_in&>(address.storage);
+    in.sin_family = AF_INET;
+    in.sin_port = port;
+    address.length = sizeof in;
+    if (inet_pton(AF_INET, host.c_str(), &in.sin_addr) != 1) return std::nullopt;
+    return address;
+  }
+
+  static std::optional<Address> ipv6(const std::string& text, uint16_t port) {
+    Address address;
+    auto& in = reinterpret_cast<sockaddr_in6&>(address.storage);
+    in.sin6_family = AF_INET6;
+    in.sin6_port = port;
+    address.length = sizeof in;
+    const size_t percent = text.find('%');
+    if (inet_pton(AF_INET6, text.substr(0, percent).c_str(), &in.sin6_addr) != 1) return std::nullopt;
+    if (percent != std::string::npos) {
+      const char* name = text.c_str() + percent + 1;
+      const unsigned index = if_nametoindex(name);
+      in.sin6_scope_id = index ? index : static_cast<uint32_t>(std::strtoul(name, nullptr, 10));
+      if (in.sin6_scope_id == 0) return std::nullopt;
+    }
+    return address;
+  }
+
+  static std::optional<Address> unixPath(const std::string& path) {
+    Address address;
+    auto& un = reinterpret_cast<sockaddr_un&>(address.storage);
+    if (path.empty() || path.size() >= sizeof un.sun_path) return std::nullopt;
+    un.sun_family = AF_UNIX;
+    const bool abstract = path[0] == '@';
+    std::memcpy(un.sun_path + abstract, path.data() + abstract, path.size() - abstract);
+    // An abstract name has no terminator: its length is part of it (unix(7)).
+    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + !abstract);
+    return address;
+  }
+
+  static std::string zone(uint32_t scope) {
+    if (scope == 0) return "";
+    char name[IF_NAMESIZE];
+    return "%" + (if_indextoname(scope, name) ? std::string(name) : std::to_string(scope));
+  }
+};
+
+inline Address localAddress(int fd) {
+  Address address;
+  address.length = sizeof address.storage;
+  if (getsockname(fd, address.get(), &address.length) != 0) address = {};
+  return address;
+}
+
+inline Address peerAddress(int fd) {
+  Address address;
+  address.length = sizeof address.storage;
+  if (getpeername(fd, address.get(), &address.length) != 0) address = {};
+  return address;
+}
+
+}  // namespace sockman

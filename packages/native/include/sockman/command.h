@@ -1,0 +1,95 @@
+// What JavaScript asks of the engine, and the queue it travels in.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace sockman {
+
+/// Bytes waiting to be sent: one allocation, header and bytes.
+class Chunk {
+ public:
+  struct Free {
+    void operator()(Chunk* chunk) const { std::free(chunk); }
+  };
+  using Ptr = std::unique_ptr<Chunk, Free>;
+
+  static Ptr make(size_t size) {
+    void* memory = std::malloc(sizeof(Chunk) + size);
+    return Ptr(memory ? new (memory) Chunk(size) : nullptr);
+  }
+  /// A copy of `length` bytes at `skip` of the gathered `parts`.
+  static Ptr gather(const iovec* parts, int count, size_t skip, size_t length) {
+    Ptr chunk = make(length);
+    char* to = chunk ? chunk->bytes() : nullptr;
+    for (int i = 0; chunk && i < count; i++) {
+      const size_t offset = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+      skip -= offset;
+      std::memcpy(to, static_cast<const char*>(parts[i].iov_base) + offset, parts[i].iov_len - offset);
+      to += parts[i].iov_len - offset;
+    }
+    return chunk;
+  }
+
+  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  size_t size() const { return size_; }
+
+ private:
+  explicit Chunk(size_t size) : size_(size) {}
+  size_t size_;
+};
+
+enum class Op : uint8_t {
+  listen,         // listener
+  closeListener,  // listener
+  connect,        // connection; value = errno of connect(2) (EINPROGRESS: wait), amount = timeout in ms, 0 none
+  open,           // connection: accepted or adopted, not yet receiving
+  start,          // connection: the owner wants it, receive
+  send,           // connection, chunk
+  shutdown,       // connection
+  fail,           // connection; value = errno that an optimistic send met
+  hold,           // connection: JavaScript holds data for it, receive no more
+  resume,         // connection; amount = held bytes that were delivered
+  close,          // connection; value = CloseFlag, amount = ms of a flush
+  stop,           // everything was closed: end once the last is gone
+};
+
+enum CloseFlag : int32_t { kCloseFlush = 1, kCloseReset = 2 };
+
+struct Command {
+  Op op;
+  int32_t value = 0;
+  void* port = nullptr;  // a Connection or Listener of the loop it is posted to
+  int64_t amount = 0;
+  Chunk::Ptr chunk;
+};
+
+/// One producer, one consumer. The lock is held to move pointers, never across a system call.
+class CommandQueue {
+ public:
+  void push(Command&& command) {
+    std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(command));
+  }
+  /// Swaps what waits into `taken`, which must be empty.
+  void take(std::vector<Command>& taken) {
+    std::lock_guard lock(mutex_);
+    taken.swap(waiting_);
+  }
+  bool empty() {
+    std::lock_guard lock(mutex_);
+    return waiting_.empty();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Command> waiting_;
+};
+
+}  // namespace sockman

@@ -1,0 +1,76 @@
+// Who runs a loop: the interface that the binding knows. All members are for the JavaScript thread.
+#pragma once
+
+#include <node_api.h>
+
+#include "command.h"
+
+namespace sockman {
+
+class Drive {
+ public:
+  virtual ~Drive() = default;
+  /// Once, before the first post.
+  virtual void start() = 0;
+  virtual void post(Command&& command) = 0;
+  /// JavaScript consumed something that the loop waits for.
+  virtual void wake() = 0;
+  /// Asks for a batch, soon, from Node's loop.
+  virtual void ring() = 0;
+  /// Whether this keeps the process alive.
+  virtual void keepAlive(bool alive) = 0;
+  /// After the `stopped` record: releases thread and handles. Not from inside a batch.
+  virtual void join() = 0;
+  /// Ends everything now, without JavaScript; returns when nothing is left running. Again: harmless.
+  virtual void dispose() = 0;
+};
+
+/// Calls into JavaScript: `deliver()`, which reads the event ring. An exception that a handler threw surfaces as
+/// uncaught; deliver has scheduled what is left (NATIVE 24).
+class Delivery {
+ public:
+  Delivery(napi_env env, napi_value deliver) : env_(env) { napi_create_reference(env, deliver, 1, &deliver_); }
+  ~Delivery() { napi_delete_reference(env_, deliver_); }
+  Delivery(const Delivery&) = delete;
+
+  napi_env env() const { return env_; }
+
+  /// Within a callback scope that the runtime has opened.
+  void call() {
+    Scope scope(env_);
+    napi_value deliver, global;
+    if (napi_get_reference_value(env_, deliver_, &deliver) != napi_ok || !deliver) return;
+    napi_get_global(env_, &global);
+    napi_call_function(env_, global, deliver, 0, nullptr, nullptr);
+    surface();
+  }
+  /// From a bare callback of Node's loop: ticks and microtasks run afterwards.
+  void make(napi_async_context context) {
+    Scope scope(env_);
+    napi_value deliver, global;
+    if (napi_get_reference_value(env_, deliver_, &deliver) != napi_ok || !deliver) return;
+    napi_get_global(env_, &global);
+    napi_make_callback(env_, context, global, deliver, 0, nullptr, nullptr);
+    surface();
+  }
+
+ private:
+  struct Scope {
+    explicit Scope(napi_env env) : env(env) { napi_open_handle_scope(env, &scope); }
+    ~Scope() { napi_close_handle_scope(env, scope); }
+    napi_env env;
+    napi_handle_scope scope;
+  };
+
+  void surface() {
+    bool pending = false;
+    napi_is_exception_pending(env_, &pending);
+    napi_value error;
+    if (pending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+  }
+
+  napi_env env_;
+  napi_ref deliver_;
+};
+
+}  // namespace sockman

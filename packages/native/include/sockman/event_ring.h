@@ -1,0 +1,127 @@
+// Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place.
+//
+// One producer (the driving thread), one consumer (the JavaScript thread). Happens-before:
+//  - a record's words are written before `tail` is stored (release); JavaScript loads `tail` with Atomics.load
+//    (sequentially consistent, so an acquire) before it reads them;
+//  - JavaScript is done with a record, its block included, before it stores `head` with Atomics.store (a release);
+//    the producer loads `head` (acquire) before it counts the block free or reuses the record;
+//  - `starved` and `head` form the usual pair: the producer stores starved = 1, then looks at head again, then
+//    sleeps; JavaScript stores head, then looks at starved, then wakes it. Both are sequentially consistent, so at
+//    least one of them sees the other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "receive_pool.h"
+
+namespace sockman {
+
+/// Shared with TypeScript (`event-ring.ts`): keep the numbers in step.
+enum class Event : int32_t {
+  accepted = 1,    // slot = listener, a = descriptor, owned by the record until taken
+  connected = 2,   // slot
+  data = 3,        // slot, block, offset (in the region), length
+  eof = 4,         // slot
+  error = 5,       // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
+  drained = 6,     // slot: the queue is empty
+  closed = 7,      // slot, a = errno of a failed connect or 0, length/b = low/high half of the unsent bytes
+  listenError = 8, // slot = listener, a = errno
+  listenerClosed = 9,  // slot = listener
+  stopped = 10,
+};
+
+struct Record {
+  Event event;
+  int32_t slot = 0;
+  int32_t block = 0;
+  int32_t offset = 0;
+  int32_t length = 0;
+  int32_t held = 0;  // set by JavaScript: copied out for a paused connection, still counted against its window
+  int32_t a = 0;
+  int32_t b = 0;
+};
+static_assert(sizeof(Record) == 32);
+
+class EventRing {
+ public:
+  static constexpr uint32_t kCapacity = 4096;  // records; a power of two
+
+  /// The shared words, one cache line apart, and the records after them.
+  struct Shared {
+    alignas(64) std::atomic<uint32_t> head;
+    alignas(64) std::atomic<uint32_t> tail;
+    alignas(64) std::atomic<uint32_t> starved;
+    alignas(64) Record records[kCapacity];
+  };
+  static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
+
+  /// `memory` holds at least sizeof(Shared), zeroed.
+  explicit EventRing(std::shared_ptr<Region> memory)
+      : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared) {}
+
+  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order.
+  void push(const Record& record) {
+    if (!backlog_.empty() || tail_ - reclaimed_ == kCapacity) {
+      backlog_.push_back(record);
+      return;
+    }
+    shared_.records[tail_ % kCapacity] = record;
+    shared_.tail.store(++tail_, std::memory_order_release);
+  }
+
+  /// Driving thread: whether reaping may go on. A margin stays free, so that the backlog is the rare case.
+  bool hasRoom() const { return backlog_.empty() && tail_ - reclaimed_ < kCapacity - kMargin; }
+
+  /// Driving thread: gives each record that JavaScript consumed to `visit`, then moves the backlog in.
+  /// Answers whether there were any.
+  template <class Visit>
+  bool reclaim(Visit&& visit) {
+    const uint32_t head = shared_.head.load(std::memory_order_seq_cst);
+    if (head == reclaimed_) return false;
+    while (reclaimed_ != head) visit(shared_.records[reclaimed_++ % kCapacity]);
+    while (!backlog_.empty() && tail_ - reclaimed_ < kCapacity) {
+      shared_.records[tail_ % kCapacity] = backlog_.front();
+      backlog_.pop_front();
+      shared_.tail.store(++tail_, std::memory_order_release);
+    }
+    return true;
+  }
+
+  /// Driving thread, after the consumer is gone: every record nobody consumed.
+  template <class Visit>
+  void abandon(Visit&& visit) {
+    for (uint32_t at = shared_.head.load(); at != tail_; at++) visit(shared_.records[at % kCapacity]);
+    for (Record& record : backlog_) visit(record);
+    backlog_.clear();
+  }
+
+  bool flushed() const { return backlog_.empty(); }
+  bool consumed() const { return shared_.head.load(std::memory_order_seq_cst) != reclaimed_; }
+  void setStarved(bool starved) { shared_.starved.store(starved, std::memory_order_seq_cst); }
+
+  /// JavaScript thread.
+  bool empty() const {
+    return shared_.head.load(std::memory_order_relaxed) == shared_.tail.load(std::memory_order_acquire);
+  }
+  /// JavaScript thread: takes the descriptor out of the `accepted` record at `position`.
+  int takeDescriptor(uint32_t position) {
+    return std::exchange(shared_.records[position % kCapacity].a, -1);
+  }
+  const std::shared_ptr<Region>& memory() const { return memory_; }
+
+ private:
+  static constexpr uint32_t kMargin = 512;
+
+  std::shared_ptr<Region> memory_;
+  Shared& shared_;
+  uint32_t tail_ = 0;
+  uint32_t reclaimed_ = 0;
+  std::deque<Record> backlog_;
+};
+
+}  // namespace sockman

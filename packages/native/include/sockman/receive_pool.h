@@ -1,0 +1,121 @@
+// Receive memory: one mapping that JavaScript sees as one ArrayBuffer, cut into blocks (NATIVE 1 and 2).
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "result.h"
+
+namespace sockman {
+
+/// The mapping. Shared by the engine and by every ArrayBuffer exposed over it; unmapped when the last lets go,
+/// on whichever thread that is.
+class Region {
+ public:
+  static Result<std::shared_ptr<Region>> map(size_t size) {
+    void* memory =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return Failure::last("mmap");
+    return std::shared_ptr<Region>(new Region(static_cast<std::byte*>(memory), size));
+  }
+  ~Region() { ::munmap(base_, size_); }
+  Region(const Region&) = delete;
+
+  std::byte* base() const { return base_; }
+  size_t size() const { return size_; }
+
+ private:
+  Region(std::byte* base, size_t size) : base_(base), size_(size) {}
+
+  std::byte* base_;
+  size_t size_;
+};
+
+/// Hands out the blocks of a region. A block is bump-filled and reference-counted: it is free again when nobody
+/// fills it and every record that points into it was consumed. Owned by the driving thread.
+class ReceivePool {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  /// `initial` and `most` in bytes.
+  ReceivePool(std::shared_ptr<Region> region, size_t blockSize, size_t initial, size_t most)
+      : region_(std::move(region)), blockSize_(blockSize), most_(static_cast<uint32_t>(most / blockSize)) {
+    blocks_.reserve(most_);
+    grow(static_cast<uint32_t>(initial / blockSize));
+    initial_ = count();
+  }
+
+  size_t blockSize() const { return blockSize_; }
+  uint32_t count() const { return static_cast<uint32_t>(blocks_.size()); }
+  uint32_t most() const { return most_; }
+  uint32_t initial() const { return initial_; }
+  uint32_t freeCount() const { return static_cast<uint32_t>(free_.size()); }
+  std::byte* at(uint32_t block) const { return region_->base() + block * blockSize_; }
+
+  /// A free block, which the caller fills from now on; grows the pool when none is left; kNone at its limit.
+  /// Last in, first out, so that a small set stays in the cache.
+  uint32_t claim() {
+    if (free_.empty()) grow(1);
+    if (free_.empty()) return kNone;
+    const uint32_t block = free_.back();
+    free_.pop_back();
+    blocks_[block] = {.filled = 0, .references = 0, .filling = true};
+    return block;
+  }
+
+  /// Counts one more record over the next `length` bytes of a block; answers their offset in the region.
+  size_t fill(uint32_t block, size_t length) {
+    Block& b = blocks_[block];
+    const size_t offset = block * blockSize_ + b.filled;
+    b.filled += length;
+    b.references++;
+    return offset;
+  }
+
+  size_t filled(uint32_t block) const { return blocks_[block].filled; }
+  /// Starts a block over when all that was filled has been consumed.
+  void rewind(uint32_t block) {
+    if (blocks_[block].references == 0) blocks_[block].filled = 0;
+  }
+
+  /// The filler is done with it.
+  void finish(uint32_t block) {
+    blocks_[block].filling = false;
+    freeIfUnused(block);
+  }
+  /// A record into it was consumed.
+  void release(uint32_t block) {
+    blocks_[block].references--;
+    freeIfUnused(block);
+  }
+
+ private:
+  struct Block {
+    size_t filled;
+    uint32_t references;
+    bool filling;
+  };
+
+  void grow(uint32_t blocks) {
+    for (; blocks > 0 && count() < most_; blocks--) {
+      free_.push_back(count());
+      blocks_.push_back({0, 0, false});
+    }
+  }
+  void freeIfUnused(uint32_t block) {
+    if (!blocks_[block].filling && blocks_[block].references == 0) free_.push_back(block);
+  }
+
+  std::shared_ptr<Region> region_;
+  size_t blockSize_;
+  uint32_t most_;
+  uint32_t initial_ = 0;
+  std::vector<Block> blocks_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace sockman

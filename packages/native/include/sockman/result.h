@@ -1,0 +1,33 @@
+// A value, or the errno and the name of the call that failed.
+#pragma once
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+namespace sockman {
+
+struct Failure {
+  int error;            // positive errno
+  const char* syscall;  // static string
+
+  static Failure last(const char* syscall) { return {errno, syscall}; }
+};
+
+template <class T>
+class Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}
+  Result(Failure failure) : failure_(failure) {}
+
+  explicit operator bool() const { return value_.has_value(); }
+  T& operator*() { return *value_; }
+  T* operator->() { return &*value_; }
+  const Failure& failure() const { return failure_; }
+
+ private:
+  std::optional<T> value_;
+  Failure failure_{0, ""};
+};
+
+}  // namespace sockman

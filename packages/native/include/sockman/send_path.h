@@ -1,0 +1,225 @@
+// Sending from the JavaScript thread: at once while the engine holds nothing of a connection, else into its queue.
+// Owned by the JavaScript thread.
+#pragma once
+
+#include <node_api.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "command.h"
+#include "sockets.h"
+
+namespace sockman {
+
+/// A buffer that JavaScript lends (`borrow`). It is only ever read on the JavaScript thread, after a look at whether
+/// it is still there: a buffer that was transferred or detached meanwhile is an error, never freed memory.
+class BorrowedBuffer {
+ public:
+  BorrowedBuffer(napi_env env, napi_value array) : env_(env) { napi_create_reference(env, array, 1, &reference_); }
+  BorrowedBuffer(BorrowedBuffer&& other) noexcept
+      : env_(other.env_), reference_(std::exchange(other.reference_, nullptr)) {}
+  BorrowedBuffer& operator=(BorrowedBuffer&&) = delete;
+  ~BorrowedBuffer() {
+    if (reference_) napi_delete_reference(env_, reference_);
+  }
+
+  /// Its bytes now; nothing when it has lost them.
+  iovec bytes() const {
+    napi_value array;
+    size_t length = 0;
+    void* data = nullptr;
+    napi_get_reference_value(env_, reference_, &array);
+    napi_get_typedarray_info(env_, array, nullptr, &length, &data, nullptr, nullptr);
+    return {data, data ? length : 0};
+  }
+
+ private:
+  napi_env env_;
+  napi_ref reference_;
+};
+
+template <class Loop>
+class SendPath {
+ public:
+  using Connection = typename Loop::Connection;
+  using Post = std::function<void(Command&&)>;
+
+  enum Flag : uint32_t { kMore = 1, kBorrow = 2 };
+  static constexpr double kLost = -2;  // the buffer has no bytes any more
+
+  /// What the JavaScript thread keeps of a connection for sending.
+  struct Local {
+    bool established = false;
+    bool failed = false;    // an error was met here and is on its way
+    int64_t lost = 0;       // bytes that no queue holds any more and no kernel took
+    int64_t waiting = 0;    // bytes in `items`
+    struct Item {
+      std::optional<BorrowedBuffer> borrowed;
+      size_t offset = 0, length = 0;  // of what is left
+      Chunk::Ptr chunk;
+    };
+    std::deque<Item> items;  // begins with a borrowed one when not empty
+  };
+
+  explicit SendPath(Post post) : post_(std::move(post)) {}
+
+  Local& local(const Connection& c) {
+    const auto slot = static_cast<size_t>(c.slot);
+    if (slot >= locals_.size()) locals_.resize(slot + 1);
+    return locals_[slot];
+  }
+  void forget(const Connection& c) { local(c) = Local(); }
+
+  /// Bytes taken that the kernel does not have.
+  int64_t queued(const Connection& c) {
+    const Local& l = local(c);
+    return c.queued.load(std::memory_order_acquire) + l.waiting + l.lost;
+  }
+
+  /// Sends what the kernel takes at once and copies the rest.
+  void send(Connection& c, const iovec* parts, int count, size_t total, bool more) {
+    Local& l = local(c);
+    size_t done = 0;
+    if (l.failed) {
+      l.lost += static_cast<int64_t>(total);
+      return;
+    }
+    if (l.items.empty() && maySend(c, l)) {
+      done = transmit(c, l, parts, count, more);
+      if (l.failed) {
+        l.lost += static_cast<int64_t>(total - done);
+        return;
+      }
+    }
+    if (done < total) queue(c, l, Chunk::gather(parts, count, done, total - done));
+  }
+
+  /// The same for a lent buffer: the rest is kept by reference. Answers whether it is free again already.
+  bool lend(napi_env env, Connection& c, napi_value array, iovec bytes) {
+    Local& l = local(c);
+    if (l.failed) {
+      l.lost += static_cast<int64_t>(bytes.iov_len);
+      return true;
+    }
+    l.items.push_back({BorrowedBuffer(env, array), 0, bytes.iov_len, nullptr});
+    l.waiting += static_cast<int64_t>(bytes.iov_len);
+    return l.items.size() == 1 && pump(c);
+  }
+
+  /// Goes on with lent buffers while the engine's queue is empty; whether none is left. The kernel being full, a
+  /// piece is copied and given to the engine: its end says that there is room again.
+  bool pump(Connection& c) {
+    Local& l = local(c);
+    while (!l.items.empty() && !l.failed) {
+      typename Local::Item& item = l.items.front();
+      if (!item.borrowed) {
+        l.waiting -= static_cast<int64_t>(item.chunk->size());
+        hand(c, std::move(item.chunk));
+        l.items.pop_front();
+        continue;
+      }
+      if (!maySend(c, l)) return false;
+      const iovec all = item.borrowed->bytes();
+      if (all.iov_len < item.offset + item.length) {
+        failed(c, l, EFAULT);
+        break;
+      }
+      iovec rest{static_cast<char*>(all.iov_base) + item.offset, item.length};
+      size_t done = transmit(c, l, &rest, 1, l.items.size() > 1);
+      if (l.failed) break;
+      if (done < item.length) {
+        const size_t piece = std::min(kProbe, item.length - done);
+        const iovec next{static_cast<char*>(rest.iov_base) + done, piece};
+        hand(c, Chunk::gather(&next, 1, 0, piece));
+        done += piece;
+      }
+      item.offset += done;
+      item.length -= done;
+      l.waiting -= static_cast<int64_t>(done);
+      if (item.length == 0) l.items.pop_front();
+    }
+    if (l.failed) abandon(l);
+    return l.items.empty();
+  }
+
+  /// Copies what is lent, so that the engine can finish alone (`shutdown`, `close` with flush).
+  void settle(Connection& c) {
+    Local& l = local(c);
+    for (typename Local::Item& item : l.items) {
+      if (item.borrowed) {
+        const iovec all = item.borrowed->bytes();
+        if (all.iov_len < item.offset + item.length) {
+          failed(c, l, EFAULT);
+          break;
+        }
+        const iovec rest{static_cast<char*>(all.iov_base) + item.offset, item.length};
+        item.chunk = Chunk::gather(&rest, 1, 0, item.length);
+      }
+      l.waiting -= static_cast<int64_t>(item.chunk->size());
+      hand(c, std::move(item.chunk));
+    }
+    if (l.failed) return abandon(l);
+    l.items.clear();
+  }
+
+  uint64_t syscalls() const { return syscalls_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr size_t kProbe = 64 * 1024;
+
+  static bool maySend(const Connection& c, const Local& l) {
+    return l.established && c.queued.load(std::memory_order_acquire) == 0;
+  }
+
+  size_t transmit(Connection& c, Local& l, const iovec* parts, int count, bool more) {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<size_t>(count);
+    ssize_t n;
+    do {
+      syscalls_++;
+      n = ::sendmsg(c.fd.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+      bytes_ += static_cast<uint64_t>(n);
+      c.bytesSent.add(static_cast<uint64_t>(n));
+      c.lastSend.set(static_cast<uint64_t>(now()));
+      return static_cast<size_t>(n);
+    }
+    if (!isTransient(errno)) failed(c, l, errno);
+    return 0;
+  }
+
+  void queue(Connection& c, Local& l, Chunk::Ptr chunk) {
+    if (l.items.empty()) return hand(c, std::move(chunk));
+    l.waiting += static_cast<int64_t>(chunk->size());
+    const size_t size = chunk->size();
+    l.items.push_back({std::nullopt, 0, size, std::move(chunk)});
+  }
+  void hand(Connection& c, Chunk::Ptr chunk) {
+    c.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
+    post_({.op = Op::send, .port = &c, .chunk = std::move(chunk)});
+  }
+  /// Not thrown: the engine latches it and reports it in its turn.
+  void failed(Connection& c, Local& l, int error) {
+    l.failed = true;
+    post_({.op = Op::fail, .value = error, .port = &c, .chunk = nullptr});
+  }
+  static void abandon(Local& l) {
+    l.lost += l.waiting;
+    l.waiting = 0;
+    l.items.clear();
+  }
+
+  Post post_;
+  std::deque<Local> locals_;  // a Local does not move
+  uint64_t syscalls_ = 0, bytes_ = 0;
+};
+
+}  // namespace sockman

@@ -1,0 +1,98 @@
+// Opening sockets: raw calls on the caller's thread, with synchronous errors. Engines only wait (NATIVE 16).
+#pragma once
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "address.h"
+#include "fd.h"
+#include "result.h"
+
+namespace sockman {
+
+struct ConnectionOptions {
+  bool noDelay = true;
+  int keepAlive = 0;  // seconds, 0 = off
+};
+
+struct ListenOptions : ConnectionOptions {
+  int backlog = 511;
+  bool reusePort = false;
+  bool ipv6Only = true;
+};
+
+/// Options that could not be set: not fatal, a warning each (C6).
+using Warnings = std::vector<Failure>;
+
+inline void setOption(int fd, int level, int name, int value, const char* what, Warnings& warnings) {
+  if (setsockopt(fd, level, name, &value, sizeof value) != 0) warnings.push_back(Failure::last(what));
+}
+
+/// TCP options of a connection; on a listener they are inherited by what it accepts (Linux).
+inline void applyOptions(int fd, int family, const ConnectionOptions& options, Warnings& warnings) {
+  if (family != AF_INET && family != AF_INET6) return;
+  if (options.noDelay) setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY", warnings);
+  if (options.keepAlive > 0) {
+    setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", warnings);
+    setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepAlive, "TCP_KEEPIDLE", warnings);
+  }
+}
+
+inline Result<Fd> openStream(int family) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return Failure::last("socket");
+  return fd;
+}
+
+inline Result<Fd> openListener(const Address& address, const ListenOptions& options, Warnings& warnings) {
+  auto fd = openStream(address.family());
+  if (!fd) return fd;
+  const int raw = fd->get();
+  if (address.family() != AF_UNIX) setOption(raw, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", warnings);
+  if (address.family() == AF_INET6) {
+    setOption(raw, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6Only, "IPV6_V6ONLY", warnings);
+  }
+  if (options.reusePort) setOption(raw, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", warnings);
+  applyOptions(raw, address.family(), options, warnings);
+  if (::bind(raw, address.get(), address.length) != 0) return Failure::last("bind");
+  if (::listen(raw, options.backlog) != 0) {
+    const Failure failure = Failure::last("listen");
+    if (address.family() == AF_UNIX) ::unlink(address.path().c_str());
+    return failure;
+  }
+  return fd;
+}
+
+/// A descriptor from outside becomes non-blocking and close-on-exec, after a check that it is a stream socket
+/// in the wanted state.
+inline Result<Fd> adoptStream(int raw, bool listening) {
+  Fd fd(raw);
+  int type = 0;
+  int accepting = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(raw, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return Failure::last("adopt");
+  length = sizeof accepting;
+  if (getsockopt(raw, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0) return Failure::last("adopt");
+  if (type != SOCK_STREAM || (accepting != 0) != listening) return Failure{EINVAL, "adopt"};
+  if (!listening && peerAddress(raw).length == 0) return Failure{ENOTCONN, "adopt"};
+  const int flags = fcntl(raw, F_GETFL);
+  if (flags < 0 || fcntl(raw, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(raw, F_SETFD, FD_CLOEXEC) != 0) {
+    return Failure::last("fcntl");
+  }
+  return fd;
+}
+
+/// The pending error of a socket (SO_ERROR), which reading clears.
+inline int takeSocketError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+/// Errors after which the same call may be tried again.
+inline bool isTransient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+}  // namespace sockman

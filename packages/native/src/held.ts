@@ -1,0 +1,52 @@
+/** Data held for paused connections: copied out of the receive memory, whose block goes back at once (NATIVE 4). */
+export class HeldData {
+  readonly #chunks = new Map<number, { list: Uint8Array[]; bytes: number; delivered: number }>()
+  #bytes = 0
+
+  /** Of all connections. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  has(slot: number): boolean {
+    return this.#bytes > 0 && (this.#chunks.get(slot)?.bytes ?? 0) > 0
+  }
+
+  bytesOf(slot: number): number {
+    return this.#chunks.get(slot)?.bytes ?? 0
+  }
+
+  add(slot: number, data: Uint8Array): void {
+    const held = this.#chunks.get(slot) ?? { list: [], bytes: 0, delivered: 0 }
+    held.list.push(data.slice())
+    held.bytes += data.length
+    this.#bytes += data.length
+    this.#chunks.set(slot, held)
+  }
+
+  /** The next chunk, undefined when nothing is held. */
+  shift(slot: number): Uint8Array | undefined {
+    const held = this.#chunks.get(slot)
+    const data = held?.list.shift()
+    if (!held || !data) return undefined
+    held.bytes -= data.length
+    held.delivered += data.length
+    this.#bytes -= data.length
+    return data
+  }
+
+  /** Ends a hold: the bytes that were delivered out of it. */
+  settle(slot: number): number {
+    const delivered = this.#chunks.get(slot)?.delivered ?? 0
+    this.drop(slot)
+    return delivered
+  }
+
+  /** Forgets what is held; how many bytes that were. */
+  drop(slot: number): number {
+    const bytes = this.bytesOf(slot)
+    this.#bytes -= bytes
+    this.#chunks.delete(slot)
+    return bytes
+  }
+}

@@ -1,0 +1,1 @@
+export { type NativeBackendSpec, nativeBackend } from './native-backend'
