@@ -147,11 +147,18 @@ void IoUringEngine::receive(Port& port) {
 void IoUringEngine::armReceive(Port& port) {
   port.receiveArmed = true;
   io_uring_sqe* sqe = next();
-  // Few free blocks: one receive each, so that the first does not take them all.
-  if (lent_ * 2 >= pool_.initial()) {
-    io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
+  const size_t block = pool_.blockSize();
+  // Few free blocks: one receive each, so that the first does not take them all. Little room: one, cut to fit.
+  if (lent_ * 2 < pool_.initial() || (limited_ && port.room < 2 * block)) {
+    io_uring_prep_recv(sqe, port.fd.get(), nullptr, std::min(port.room, block), 0);
   } else {
-    io_uring_prep_recv(sqe, port.fd.get(), nullptr, pool_.blockSize(), 0);
+    io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
+    if (limited_) {
+      // Kernel 6.17: at most `len` at a time, and none after the first that makes it `optlen` (file_index in older
+      // headers) or more: no more than there is room for.
+      sqe->len = static_cast<uint32_t>(block);
+      sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
+    }
   }
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = kGroup;
@@ -201,13 +208,18 @@ void IoUringEngine::forget(Port& port) {
   port.forgetting = true;
   port.accepting = port.receiving = false;
   if (port.starved) std::erase(starved_, &port);
-  if (port.inFlight == 0) {
-    forgotten_.push_back(&port);
-    return;
-  }
+  listIfForgotten(port);
+  if (port.listed) return;
   io_uring_sqe* sqe = next();
   io_uring_prep_cancel_fd(sqe, port.fd.get(), IORING_ASYNC_CANCEL_ALL);
   track(sqe, port, Tag::cancel);
+}
+
+/// A report may lead to `forget` of its own port: listed once all the same.
+void IoUringEngine::listIfForgotten(Port& port) {
+  if (!port.forgetting || port.listed || port.inFlight > 0) return;
+  port.listed = true;
+  forgotten_.push_back(&port);
 }
 
 void IoUringEngine::starve(Port& port) {

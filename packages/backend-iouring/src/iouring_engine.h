@@ -28,7 +28,8 @@ class IoUringEngine {
     uint32_t inFlight = 0;  // requests whose terminal completion is outstanding
     bool accepting = false, once = false, receiving = false;  // wanted
     bool acceptArmed = false, receiveArmed = false, watchArmed = false;
-    bool cancelling = false, starved = false, hungUp = false, forgetting = false;
+    bool cancelling = false, starved = false, hungUp = false;
+    bool forgetting = false, listed = false;
   };
 
   /// Creates the ring disabled: whoever enables it is its only submitter (DEFER_TASKRUN).
@@ -81,6 +82,7 @@ class IoUringEngine {
   void armWake();
   void refill();
   void starve(Port& port);
+  void listIfForgotten(Port& port);
   template <class Sink>
   void complete(const io_uring_cqe& cqe, Sink& sink);
   template <class Sink>
@@ -95,6 +97,7 @@ class IoUringEngine {
   const bool inline_;
   uint32_t setupFlags_ = 0;
   bool incremental_ = false;
+  bool limited_ = true;  // a multishot receive can be told where to end; until the kernel says no
   io_uring_buf_ring* buffers_ = nullptr;
   uint32_t bufferEntries_ = 0;
   uint32_t lent_ = 0;  // blocks in the buffer ring
@@ -168,7 +171,7 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
     default:
       break;
   }
-  if (port.forgetting && port.inFlight == 0) forgotten_.push_back(&port);
+  listIfForgotten(port);
 }
 
 template <class Sink>
@@ -203,6 +206,11 @@ void IoUringEngine::received(Port& port, int result, uint32_t flags, Sink& sink)
     return;
   }
   if (result == -ECANCELED || isTransient(-result)) {
+    if (port.receiving) armReceive(port);
+    return;
+  }
+  if (result == -EINVAL && limited_) {
+    limited_ = false;
     if (port.receiving) armReceive(port);
     return;
   }

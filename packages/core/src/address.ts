@@ -66,7 +66,8 @@ export class SockAddr {
     if (host.includes(':')) {
       const percent = host.indexOf('%')
       const zone = percent < 0 ? '' : host.slice(percent + 1)
-      if (percent >= 0 && !/^[\w.-]{1,15}$/.test(zone)) throw invalid(shown, 'an IPv6 zone is an interface name or number')
+      if (percent >= 0 && !/^[\w.-]{1,15}$/.test(zone))
+        throw invalid(shown, 'an IPv6 zone is an interface name or number')
       const groups = parseIPv6(percent < 0 ? host : host.slice(0, percent))
       if (!groups) throw invalid(shown, 'not an IPv6 address')
       return new SockAddr('ipv6', formatIPv6(groups), port, zone, '')
@@ -83,7 +84,8 @@ export class SockAddr {
   static unix(path: string): SockAddr {
     const shown = `unix:${path}`
     if (path === '' || path === '@') throw invalid(shown, 'a Unix socket needs a path or @name')
-    if (path.includes('\0')) throw invalid(shown, 'a Unix path has no NUL byte; an abstract name is written @name')
+    if (path.includes('\0'))
+      throw invalid(shown, 'a Unix path has no NUL byte; an abstract name is written @name')
     const bytes = new TextEncoder().encode(path).length
     if (bytes > 107) throw invalid(shown, `a Unix path has at most 107 bytes, this one ${bytes}`)
     return new SockAddr('unix', '', 0, '', path)
@@ -154,7 +156,9 @@ function parseIPv6(text: string): number[] | undefined {
   const read = (half: string): number[] | undefined => {
     if (half === '') return []
     const groups = half.split(':')
-    return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) ? groups.map((g) => Number.parseInt(g, 16)) : undefined
+    return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))
+      ? groups.map((g) => Number.parseInt(g, 16))
+      : undefined
   }
   const head = read(halves[0]!)
   if (!head) return undefined

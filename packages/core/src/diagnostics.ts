@@ -42,7 +42,9 @@ const silent: Channel<unknown> = { hasSubscribers: false, publish() {} }
 
 /** `process.getBuiltinModule` instead of an import, so that core bundles for a browser. */
 function channel<T>(name: string): Channel<T> {
-  type Host = { process?: { getBuiltinModule?: (id: string) => { channel(name: string): Channel<T> } | undefined } }
+  type Host = {
+    process?: { getBuiltinModule?: (id: string) => { channel(name: string): Channel<T> } | undefined }
+  }
   const builtin = (globalThis as Host).process?.getBuiltinModule?.('node:diagnostics_channel')
   return builtin?.channel(name) ?? (silent as Channel<T>)
 }

@@ -56,7 +56,9 @@ const TABLE: Readonly<Record<string, readonly [errno: number, text: string]>> = 
 const NAMES = new Map(Object.entries(TABLE).map(([name, [errno]]) => [errno, name]))
 
 /** errno values after which the same call may be tried again (`EWOULDBLOCK` is `EAGAIN`). */
-const TRANSIENT: ReadonlySet<number> = new Set(['EAGAIN', 'EINTR', 'EINPROGRESS'].map((name) => TABLE[name]![0]))
+const TRANSIENT: ReadonlySet<number> = new Set(
+  ['EAGAIN', 'EINTR', 'EINPROGRESS'].map((name) => TABLE[name]![0]),
+)
 
 /** The name of an errno of either sign, `'EUNKNOWN'` when there is none. */
 export function errnoName(errno: number): string {

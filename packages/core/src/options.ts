@@ -94,12 +94,23 @@ export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSoc
   for (const [key, range] of Object.entries(RANGES) as [keyof typeof RANGES, Range][]) {
     resolved[key] = integer(`options.${key}`, options[key], range)
   }
-  if (options.receivePoolMax === undefined) resolved.receivePoolMax = Math.max(resolved.receivePoolMax, resolved.receivePool)
+  if (options.receivePoolMax === undefined)
+    resolved.receivePoolMax = Math.max(resolved.receivePoolMax, resolved.receivePool)
   if (resolved.receivePoolMax < resolved.receivePool) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'options.receivePoolMax', `at least receivePool (${resolved.receivePool})`, resolved.receivePoolMax)
+    throw invalidArgument(
+      'ERR_OUT_OF_RANGE',
+      'options.receivePoolMax',
+      `at least receivePool (${resolved.receivePool})`,
+      resolved.receivePoolMax,
+    )
   }
   if (resolved.receivePool < 2 * resolved.receiveBlock) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'options.receivePool', `at least two blocks of receiveBlock (${resolved.receiveBlock})`, resolved.receivePool)
+    throw invalidArgument(
+      'ERR_OUT_OF_RANGE',
+      'options.receivePool',
+      `at least two blocks of receiveBlock (${resolved.receiveBlock})`,
+      resolved.receivePool,
+    )
   }
   return resolved
 }
@@ -171,13 +182,22 @@ export function resolveCloseOptions(options: { flush?: boolean; timeout?: number
 }
 
 const EVENT_NAMES: readonly (keyof SockManEvents)[] = [
-  'onAccepted', 'onConnected', 'onConnectFailed', 'onData', 'onEof', 'onError', 'onReadyToSend', 'onListenError',
-  'onClosed', 'onBatchEnd',
+  'onAccepted',
+  'onConnected',
+  'onConnectFailed',
+  'onData',
+  'onEof',
+  'onError',
+  'onReadyToSend',
+  'onListenError',
+  'onClosed',
+  'onBatchEnd',
 ]
 
 /** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
 export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
-  if (typeof events !== 'object' || events === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
+  if (typeof events !== 'object' || events === null)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
   for (const key of EVENT_NAMES) {
     const handler = (events as SockManEvents)[key]
     if (handler !== undefined && typeof handler !== 'function') {
@@ -196,10 +216,13 @@ function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
 }
 
 function checkKeys(name: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
+  if (typeof options !== 'object' || options === null)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw new SockError(`unknown option ${describe(key)}; known are ${known.join(', ')}`, { code: 'ERR_UNKNOWN_OPTION' })
+      throw new SockError(`unknown option ${describe(key)}; known are ${known.join(', ')}`, {
+        code: 'ERR_UNKNOWN_OPTION',
+      })
     }
   }
 }

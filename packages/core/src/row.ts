@@ -16,7 +16,8 @@ export interface Row {
  */
 export function parseRow(text: string): Row {
   const [name, ...parts] = text.split(':')
-  if (!name || !/^[a-z][a-z0-9-]*$/.test(name)) throw bad(text, `${JSON.stringify(name ?? '')} is not a backend's name`)
+  if (!name || !/^[a-z][a-z0-9-]*$/.test(name))
+    throw bad(text, `${JSON.stringify(name ?? '')} is not a backend's name`)
   let drive: Drive | undefined
   const settings: Record<string, string> = {}
   for (const [index, part] of parts.entries()) {

@@ -1,7 +1,7 @@
 import type { SockAddr } from './address'
 import type { Capabilities, Drive } from './capabilities'
 import type { SockError } from './errors'
-import type { ConnectOptions, ConnectionOptions, ListenOptions } from './options'
+import type { ConnectionOptions, ConnectOptions, ListenOptions } from './options'
 
 declare const brand: unique symbol
 

@@ -3,7 +3,7 @@ export interface Addon {
   /** Whether libuv's symbols are there and the engine can be watched by Node's loop. */
   readonly inlineAvailable: boolean
   readonly Engine: new (
-    deliver: () => void,
+    deliver: (most?: number) => number,
     inline: boolean,
     receiveBlock: number,
     receivePool: number,
@@ -11,6 +11,7 @@ export interface Addon {
     receiveWindow: number,
     maxConnections: number,
     corkSize: number,
+    batchLimit: number,
   ) => NativeEngine
 }
 

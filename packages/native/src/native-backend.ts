@@ -55,7 +55,7 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
       if (addon instanceof SockError) return refusal(addon)
       const drives = drivesOf(addon)
       try {
-        const engine = openEngine(addon, () => {}, drives[0] === 'inline', resolveSockManOptions())
+        const engine = openEngine(addon, () => 0, drives[0] === 'inline', resolveSockManOptions())
         engine.join()
         return { available: true, drives, details: engine.details }
       } catch (error) {
@@ -67,25 +67,21 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
       const addon = load()
       if (addon instanceof SockError) throw addon
       const drive = chooseDrive(spec.name, drivesOf(addon), options.drive)
-      let details: Record<string, string> = {}
-      const selection = {
-        backend: spec.name,
-        drive,
-        row: formatRow({ name: spec.name, drive, settings: settingsOf(options) }),
-        get details() {
-          return details
-        },
-        rejected: [],
-      }
+      const row = formatRow({ name: spec.name, drive, settings: settingsOf(options) })
       return new NativeSockMan(events, {
         supports,
-        selection,
         options: resolved,
+        select: (details) =>
+          Object.freeze({
+            backend: spec.name,
+            drive,
+            row,
+            details: Object.freeze({ ...details }),
+            rejected: Object.freeze([]),
+          }),
         open(deliver) {
           try {
-            const engine = openEngine(addon, deliver, drive === 'inline', resolved)
-            details = Object.freeze({ ...engine.details })
-            return engine
+            return openEngine(addon, deliver, drive === 'inline', resolved)
           } catch (error) {
             const failure = toSockError(error) as SockError
             throw RESOURCE.has(failure.code) ? failure : unavailable(spec, failure)
@@ -98,11 +94,11 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
 
 function openEngine(
   addon: Addon,
-  deliver: () => void,
+  deliver: (most?: number) => number,
   inline: boolean,
   options: ReturnType<typeof resolveSockManOptions>,
 ): NativeEngine {
-  const { receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, copyThreshold } = options
+  const { receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, copyThreshold, batchLimit } = options
   return new addon.Engine(
     deliver,
     inline,
@@ -112,6 +108,7 @@ function openEngine(
     receiveWindow,
     maxConnections,
     corkSize(copyThreshold),
+    batchLimit,
   )
 }
 

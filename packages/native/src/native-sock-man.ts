@@ -37,10 +37,11 @@ import { enter, leave } from './running'
 /** What a backend gives its SockMans. */
 export interface NativeSetup {
   readonly supports: Readonly<Capabilities>
-  readonly selection: SelectionReport
+  /** The report, given the facts of the engine. */
+  select(details: NativeEngine['details']): SelectionReport
   readonly options: ResolvedSockManOptions
   /** Makes the engine; `deliver` is called when records wait. */
-  open(deliver: () => void): NativeEngine
+  open(deliver: (most?: number) => number): NativeEngine
 }
 
 interface OwnListener extends Listener {
@@ -78,10 +79,10 @@ export class NativeSockMan implements SockMan {
   constructor(events: SockManEvents, setup: NativeSetup) {
     checkEvents('events', events)
     this.supports = setup.supports
-    this.selection = setup.selection
     this.#options = setup.options
     this.#handlers = new Handlers(events)
     this.#native = setup.open(this.#deliver)
+    this.selection = setup.select(this.#native.details)
     this.#ring = new EventRing(this.#native.ringMemory)
     this.#cork = new Cork(this.#native.cork)
     this.#region = this.#native.region()
@@ -361,7 +362,7 @@ export class NativeSockMan implements SockMan {
     const [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows, acceptErrors] =
       this.#native.stats()
     let queuedBytes = this.#cork.used
-    if (!this.#ended) for (const slot of this.#connections.slots()) queuedBytes += this.#native.queued(slot)
+    if (!this.#ended) for (const slot of this.#connections.slots()) queuedBytes += this.#queuedOf(slot)
     return {
       ...this.#counts,
       connections: this.#connections.live,
@@ -388,7 +389,7 @@ export class NativeSockMan implements SockMan {
     return {
       bytesReceived,
       bytesSent,
-      queuedBytes: this.#native.queued(slot),
+      queuedBytes: this.#queuedOf(slot),
       heldBytes: this.#held.bytesOf(slot),
       paused: (this.#connections.flags[slot]! & Flag.paused) !== 0,
       lastReceive: sinceReceive < 0 ? 0 : now - sinceReceive,
@@ -396,16 +397,20 @@ export class NativeSockMan implements SockMan {
     }
   }
 
+  /** What is still to be sent: nothing after an error. */
+  #queuedOf(slot: number): number {
+    return this.#connections.states[slot]! < State.failed ? this.#native.queued(slot) : 0
+  }
+
   // ---- Events ----
 
   /**
    * One batch: called by the drive when records wait. Its cursor is the ring's, moved on before each callback: one that
-   * throws loses nothing, and what is left follows in a turn of its own.
+   * throws loses nothing, and what is left follows in a turn of its own. Answers how many events it delivered.
    */
-  readonly #deliver = (): void => {
-    if (this.#ended || this.#inBatch) return
-    const { batchLimit } = this.#options
-    let left = batchLimit
+  readonly #deliver = (most: number = this.#options.batchLimit): number => {
+    if (this.#ended || this.#inBatch || this.#scheduled) return 0
+    let left = most
     this.#inBatch = true
     try {
       left = this.#deliverLocal(left)
@@ -417,9 +422,9 @@ export class NativeSockMan implements SockMan {
         } finally {
           this.#finishEvent()
         }
-        if (this.#ended) return
+        if (this.#ended) return most - left
       }
-      if (left === batchLimit) return
+      if (left === most) return 0
       this.#counts.batches++
       if (!this.#stopping) {
         try {
@@ -428,15 +433,20 @@ export class NativeSockMan implements SockMan {
           this.#flush()
         }
       }
+      return most - left
     } finally {
-      this.#counts.events += batchLimit - left
+      this.#counts.events += most - left
       this.#inBatch = false
       if (!this.#ended && (this.#ring.waiting > 0 || this.#local.length > 0)) this.#continue()
     }
   }
 
-  /** In a later turn of Node's loop, so that timers and others have theirs. */
+  /**
+   * In a later turn of Node's loop, so that timers and others have theirs. The doorbell would be answered in this turn
+   * still, so with the thread drive it is an immediate, and the doorbell is not answered before it.
+   */
   #continue(): void {
+    if (this.selection.drive === 'inline') return this.#native.ring()
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {

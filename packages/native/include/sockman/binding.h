@@ -60,7 +60,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return exports;
   }
 
-  /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, corkSize)
+  /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, corkSize,
+  /// batchLimit)
   explicit Binding(const Info& info)
       : Wrap(info), env_(info.Env()), sending_([this](Command&& command) { drive_->post(std::move(command)); }) {
     const bool inlineDrive = info[1].As<Napi::Boolean>();
@@ -86,7 +87,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     loop_.emplace(std::move(*engine), *pool_, *ring_, table_, limits);
     delivery_.emplace(env_, info[0]);
     if constexpr (E::kInline) {
-      if (inlineDrive) drive_ = std::make_unique<InlineDrive<E>>(*loop_, *ring_, *delivery_);
+      if (inlineDrive) drive_ = std::make_unique<InlineDrive<E>>(*loop_, *delivery_, static_cast<uint32_t>(size(info[8])));
     }
     if (!drive_) drive_ = std::make_unique<ThreadDrive<E>>(*loop_, *ring_, *delivery_);
 
@@ -111,6 +112,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     std::unique_ptr<Listener> port;
     std::string path;  // to be removed when it closes
   };
+
+  using Totals = std::array<uint64_t, 9>;
 
   // ---- Arguments and results ----
 
@@ -376,12 +379,17 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     drive_->post({.op = Op::stop, .chunk = nullptr});
     return env_.Undefined();
   }
+  /// After `stopped`: thread, handles and descriptors are let go; only `stats` answers from now on.
   Napi::Value join(const Info&) {
     drive_->join();
+    last_ = totals();
+    drive_.reset();
+    loop_.reset();
+    delivery_.reset();
     return env_.Undefined();
   }
   Napi::Value dispose(const Info&) {
-    drive_->dispose();
+    if (drive_) drive_->dispose();
     return env_.Undefined();
   }
 
@@ -397,7 +405,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return env_.Undefined();
   }
   Napi::Value keepAlive(const Info& info) {
-    drive_->keepAlive(info[0].As<Napi::Boolean>());
+    if (drive_) drive_->keepAlive(info[0].As<Napi::Boolean>());
     return env_.Undefined();
   }
   Napi::Value post(const Info& info, Op op, int32_t value = 0, int64_t amount = 0) {
@@ -409,11 +417,17 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   /// () → [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows, acceptErrors]
   Napi::Value stats(const Info&) {
+    if (loop_) last_ = totals();
+    Napi::Array array = Napi::Array::New(env_, last_.size());
+    for (size_t i = 0; i < last_.size(); i++) array.Set(static_cast<uint32_t>(i), static_cast<double>(last_[i]));
+    return array;
+  }
+  Totals totals() const {
     const auto& loop = loop_->counters();
     const auto& engine = loop_->engine().counters();
-    return numbers({loop.bytesReceived.get(), loop.chunksReceived.get(), loop.bytesSent.get() + sending_.bytes(), engine.syscalls.get() + sending_.syscalls(),
-                    engine.wakeups.get(), engine.exhausted.get(), loop.pool.get(), engine.overflows.get(),
-                    loop.acceptErrors.get()});
+    return {loop.bytesReceived.get(), loop.chunksReceived.get(), loop.bytesSent.get() + sending_.bytes(), engine.syscalls.get() + sending_.syscalls(),
+            engine.wakeups.get(), engine.exhausted.get(), loop.pool.get(), engine.overflows.get(),
+            loop.acceptErrors.get()};
   }
   /// (slot) → [bytesReceived, bytesSent, ms since the last receive or -1, ms since the last send or -1]
   Napi::Value connectionStats(const Info& info) {
@@ -429,12 +443,6 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     const auto at = static_cast<Time>(time.get());
     return at == 0 ? -1 : static_cast<double>((now() - at) / kMillisecond);
   }
-  Napi::Value numbers(std::initializer_list<uint64_t> values) {
-    Napi::Array array = Napi::Array::New(env_, values.size());
-    uint32_t at = 0;
-    for (uint64_t value : values) array.Set(at++, static_cast<double>(value));
-    return array;
-  }
 
   // In the order of construction: what is below uses what is above, and goes first.
   Napi::Env env_;
@@ -449,6 +457,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   SendPath<Loop> sending_;
   std::vector<iovec> parts_;
   std::vector<bool> done_;
+  Totals last_{};
   int32_t listenerCount_ = 0;
   bool started_ = false;
 };

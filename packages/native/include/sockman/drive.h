@@ -25,7 +25,8 @@ class Drive {
   virtual void dispose() = 0;
 };
 
-/// Calls into JavaScript: `deliver()`, which reads the event ring. An exception that a handler threw surfaces as
+/// Calls into JavaScript: `deliver(most)`, which reads the event ring and answers how many events it delivered; without
+/// a number it knows the most for one turn itself. An exception that a handler threw surfaces as
 /// uncaught; deliver has scheduled what is left (NATIVE 24).
 class Delivery {
  public:
@@ -39,19 +40,21 @@ class Delivery {
   void call() {
     Scope scope(env_);
     napi_value deliver, global;
-    if (napi_get_reference_value(env_, deliver_, &deliver) != napi_ok || !deliver) return;
-    napi_get_global(env_, &global);
+    if (!target(&deliver, &global)) return;
     napi_call_function(env_, global, deliver, 0, nullptr, nullptr);
     surface();
   }
-  /// From a bare callback of Node's loop: ticks and microtasks run afterwards.
-  void make(napi_async_context context) {
+  /// From a bare callback of Node's loop: ticks and microtasks run afterwards. Answers the events delivered.
+  uint32_t make(napi_async_context context, uint32_t most) {
     Scope scope(env_);
-    napi_value deliver, global;
-    if (napi_get_reference_value(env_, deliver_, &deliver) != napi_ok || !deliver) return;
-    napi_get_global(env_, &global);
-    napi_make_callback(env_, context, global, deliver, 0, nullptr, nullptr);
-    surface();
+    napi_value deliver, global, limit, delivered = nullptr;
+    if (!target(&deliver, &global)) return most;
+    napi_create_uint32(env_, most, &limit);
+    napi_make_callback(env_, context, global, deliver, 1, &limit, &delivered);
+    if (surface() || !delivered) return most;
+    uint32_t count = most;
+    napi_get_value_uint32(env_, delivered, &count);
+    return count;
   }
 
  private:
@@ -62,11 +65,16 @@ class Delivery {
     napi_handle_scope scope;
   };
 
-  void surface() {
+  bool target(napi_value* deliver, napi_value* global) {
+    if (napi_get_reference_value(env_, deliver_, deliver) != napi_ok || !*deliver) return false;
+    return napi_get_global(env_, global) == napi_ok;
+  }
+  bool surface() {
     bool pending = false;
     napi_is_exception_pending(env_, &pending);
     napi_value error;
     if (pending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+    return pending;
   }
 
   napi_env env_;

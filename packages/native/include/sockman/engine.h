@@ -30,6 +30,8 @@ struct PortBase {
   static constexpr int kMaxParts = 8;
 
   Fd fd;
+  /// Bytes that may be received for it now; at 0 the sink stops receiving. Kept by the loop.
+  size_t room = 0;
   /// What `send` is to send: set by the loop before it, unchanged until `sent`.
   int partCount = 0;
   iovec parts[kMaxParts];

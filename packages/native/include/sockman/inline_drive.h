@@ -32,7 +32,8 @@ inline bool inlineAvailable() {
 template <Engine E>
 class InlineDrive final : public Drive {
  public:
-  InlineDrive(SockLoop<E>& loop, EventRing&, Delivery& delivery) : loop_(loop), delivery_(delivery) {
+  InlineDrive(SockLoop<E>& loop, Delivery& delivery, uint32_t batchLimit)
+      : loop_(loop), delivery_(delivery), batchLimit_(batchLimit) {
     napi_value name;
     napi_create_string_utf8(delivery.env(), "sockman", NAPI_AUTO_LENGTH, &name);
     napi_async_init(delivery.env(), nullptr, name, &context_);
@@ -127,24 +128,30 @@ class InlineDrive final : public Drive {
     }
   };
 
-  static constexpr int kRounds = 8;  // batches in a row before Node's loop has its turn
+  static constexpr int kRounds = 8;  // batches in a row before Node's loop has its turn; all within one batchLimit
 
   void turn() {
     if (disposed_) return;
     loop_.engine().acknowledge();
-    for (int round = 0; round < kRounds; round++) {
+    uint32_t left = batchLimit_;
+    for (int round = 0; round < kRounds && left > 0; round++) {
       loop_.reclaim();
       loop_.expire();
       loop_.engine().reap(loop_);
       loop_.finished();
       loop_.takeNews();
-      delivery_.make(context_);
+      left -= std::min(left, delivery_.make(context_, left));
       if (disposed_) return;  // by the batch: process.exit() in a worker
       loop_.reclaim();
       if (!loop_.engine().busy() && !loop_.takeNews()) return arm();
     }
     loop_.engine().wake();  // leaving on the budget: come back
     arm();
+  }
+  /// The loop's clock may be behind ours, and the timer early: then it is armed again.
+  void timeUp() {
+    armed_ = kNever;
+    turn();
   }
   void prepare() {
     if (disposed_) return;
@@ -162,13 +169,14 @@ class InlineDrive final : public Drive {
     if (deadline == kNever) {
       uv_timer_stop(&handles_->timer);
     } else {
-      uv_timer_start(&handles_->timer, [](uv_timer_t* h) { Handles::from(h)->drive->turn(); },
+      uv_timer_start(&handles_->timer, [](uv_timer_t* h) { Handles::from(h)->drive->timeUp(); },
                      static_cast<uint64_t>(millisecondsUntil(deadline)), 0);
     }
   }
 
   SockLoop<E>& loop_;
   Delivery& delivery_;
+  const uint32_t batchLimit_;
   napi_async_context context_ = nullptr;
   Handles* handles_ = nullptr;
   Time armed_ = kNever;

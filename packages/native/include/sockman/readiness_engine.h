@@ -175,7 +175,7 @@ class ReadinessEngine {
         starved_.push_back(&port);
         return update(port);
       }
-      const size_t room = pool_.blockSize() - pool_.filled(block_);
+      const size_t room = std::min(port.room, pool_.blockSize() - pool_.filled(block_));
       counters_.syscalls.add();
       const ssize_t n = ::recv(port.fd.get(), pool_.at(block_) + pool_.filled(block_), room, MSG_DONTWAIT);
       if (n > 0) {

@@ -111,7 +111,7 @@ class SockLoop {
     });
   }
 
-  E& engine() { return *engine_; }
+  E& engine() const { return *engine_; }
   struct Counters {
     Counter bytesReceived, bytesSent, chunksReceived, acceptErrors, pool;
   };
@@ -127,12 +127,10 @@ class SockLoop {
       if (record.event != Event::data) return;
       pool_.release(static_cast<uint32_t>(record.block));
       if (record.held) return;
+      // One that is gone is JavaScript's again, and may be another's soon.
+      if (!enrolled_[static_cast<size_t>(record.slot)]) return;
       Connection& c = *table_.at(record.slot);
-      c.undelivered -= record.length;
-      if (c.windowClosed && c.undelivered <= limits_.receiveWindow / 2) {
-        setWindowClosed(c, false);
-        updateReceiving(c);
-      }
+      if (setUndelivered(c, c.undelivered - record.length)) updateReceiving(c);
     });
     if (any) {
       engine_->replenish();
@@ -173,8 +171,7 @@ class SockLoop {
         return updateReceiving(c);
       case Op::resume:
         c.held = false;
-        c.undelivered -= command.amount;
-        if (c.undelivered <= limits_.receiveWindow / 2) setWindowClosed(c, false);
+        setUndelivered(c, c.undelivered - command.amount);
         return updateReceiving(c);
       case Op::close:
         return close(c, command.value, command.amount);
@@ -273,16 +270,13 @@ class SockLoop {
     counters_.chunksReceived.add();
     c.bytesReceived.add(length);
     c.lastReceive.set(static_cast<uint64_t>(now()));
-    c.undelivered += static_cast<int64_t>(length);
+    const bool closed = setUndelivered(c, c.undelivered + static_cast<int64_t>(length));
     push({.event = Event::data,
           .slot = c.slot,
           .block = static_cast<int32_t>(block),
           .offset = static_cast<int32_t>(offset),
           .length = static_cast<int32_t>(length)});
-    if (c.undelivered > limits_.receiveWindow && !c.windowClosed) {
-      setWindowClosed(c, true);
-      updateReceiving(c);
-    }
+    if (closed) updateReceiving(c);
   }
 
   void receiveEnded(typename E::Port& port, int error) {
@@ -334,6 +328,7 @@ class SockLoop {
     Connection* last = connections_.back();
     connections_[last->index = c.index] = last;
     connections_.pop_back();
+    enrolled_[static_cast<size_t>(c.slot)] = false;
     const int64_t unsent = c.queued.load(std::memory_order_relaxed);
     push({.event = Event::closed,
           .slot = c.slot,
@@ -362,6 +357,10 @@ class SockLoop {
   }
 
   void enroll(Connection& c) {
+    c.room = static_cast<size_t>(limits_.receiveWindow);
+    const auto slot = static_cast<size_t>(c.slot);
+    if (slot >= enrolled_.size()) enrolled_.resize(slot + 1);
+    enrolled_[slot] = true;
     if (pendingAccepts_ > 0 && !c.connecting) pendingAccepts_--;
     c.index = connections_.size();
     connections_.push_back(&c);
@@ -393,10 +392,17 @@ class SockLoop {
     if (c.held && c.latched != 0 && !c.failed) fail(c, false);
   }
 
-  void setWindowClosed(Connection& c, bool closed) {
-    if (c.windowClosed == closed) return;
+  /// Closes a window that is full, opens one that is half empty again; whether either happened.
+  bool setUndelivered(Connection& c, int64_t bytes) {
+    c.undelivered = bytes;
+    c.room = bytes < limits_.receiveWindow ? static_cast<size_t>(limits_.receiveWindow - bytes) : 0;
+    return setWindowClosed(c, c.windowClosed ? bytes > limits_.receiveWindow / 2 : c.room == 0);
+  }
+  bool setWindowClosed(Connection& c, bool closed) {
+    if (c.windowClosed == closed) return false;
     c.windowClosed = closed;
     closedWindows_ += closed ? 1 : -1;
+    return true;
   }
 
   void sendQueued(Connection& c) {
@@ -501,6 +507,7 @@ class SockLoop {
   const Limits limits_;
   Deadlines<Port> deadlines_;
   std::vector<Connection*> connections_;
+  std::vector<bool> enrolled_;  // by slot: known to this thread
   std::vector<Listener*> listeners_;
   uint32_t pendingAccepts_ = 0, closedWindows_ = 0;
   bool news_ = false, stopping_ = false, discarding_ = false, announced_ = false;

@@ -65,7 +65,6 @@ class ThreadDrive final : public Drive {
   }
   ~ThreadDrive() override {
     dispose();
-    napi_remove_env_cleanup_hook(env_, cleanUp, this);
     closeBell();
   }
 
@@ -148,9 +147,16 @@ class ThreadDrive final : public Drive {
     awake_.store(1);
   }
   void closeBell() {
-    if (bell_) std::exchange(bell_, nullptr)->close();
+    if (!bell_) return;
+    std::exchange(bell_, nullptr)->close();
+    napi_remove_env_cleanup_hook(env_, cleanUp, this);
   }
-  static void cleanUp(void* drive) { static_cast<ThreadDrive*>(drive)->dispose(); }
+  /// The environment ends: the doorbell with it, right after this.
+  static void cleanUp(void* data) {
+    auto* drive = static_cast<ThreadDrive*>(data);
+    drive->dispose();
+    std::exchange(drive->bell_, nullptr)->close();
+  }
 
   SockLoop<E>& loop_;
   EventRing& ring_;

@@ -1,0 +1,143 @@
+import {
+  type Backend,
+  parseRow,
+  parseSize,
+  resolveSockManOptions,
+  SockError,
+  type SockManOptions,
+} from '@sockman/core'
+import { BenchError, UsageError } from '../errors'
+import { netTransport } from './net'
+import { sockManTransport } from './sockman'
+import type { Transport } from './transport'
+
+/** One line of a table: an engine and its settings. Plain data: it goes to the child process as its text. */
+export type BenchRow = NetRow | SockManRow
+
+export interface NetRow {
+  readonly kind: 'net'
+  readonly text: string
+  /** Bytes of the `onread` buffer, undefined with `'data'` events. */
+  readonly onread: number | undefined
+  /** Counts bytes instead of framing and verifying them. */
+  readonly raw: boolean
+}
+
+export interface SockManRow {
+  readonly kind: 'sockman'
+  readonly text: string
+  readonly backend: string
+  readonly options: SockManOptions
+}
+
+/** Literal imports, so that a bundler sees them. Importing loads no addon. */
+const BACKENDS: Readonly<Record<string, () => Promise<{ backend: Backend }>>> = {
+  poll: () => import('@sockman/backend-poll'),
+  iouring: () => import('@sockman/backend-iouring'),
+}
+
+export const BACKEND_NAMES = Object.keys(BACKENDS)
+
+const KNOWN = `known are ${BACKEND_NAMES.join(', ')} (with :thread, :inline, :key=value), net, net:onread=SIZE, net:raw`
+
+/**
+ * Reads a row: core's `name[:drive][:key=value…]`, and `net:raw`.
+ *
+ * @throws UsageError naming the part that does not fit
+ */
+export function parseBenchRow(text: string): BenchRow {
+  if (text === 'net:raw') return { kind: 'net', text, onread: undefined, raw: true }
+  try {
+    const { name, drive, settings } = parseRow(text)
+    if (name === 'net') {
+      if (drive) throw new UsageError(`invalid row "${text}": net has no ${drive} drive`)
+      return { kind: 'net', text, onread: readOnread(text, settings), raw: false }
+    }
+    if (!(name in BACKENDS)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
+    const options: SockManOptions = { ...readSettings(text, settings), ...(drive && { drive }) }
+    resolveSockManOptions(options)
+    return { kind: 'sockman', text, backend: name, options }
+  } catch (error) {
+    if (error instanceof SockError) throw new UsageError(`invalid row "${text}": ${error.message}; ${KNOWN}`)
+    throw error
+  }
+}
+
+function readOnread(text: string, settings: Readonly<Record<string, string>>): number | undefined {
+  const { onread, ...others } = settings
+  const [unknown] = Object.keys(others)
+  if (unknown) throw new UsageError(`invalid row "${text}": net has no setting "${unknown}", only onread`)
+  if (onread === undefined) return undefined
+  const size = parseSize(onread)
+  if (!size || size > 2 ** 30)
+    throw new UsageError(`invalid row "${text}": onread is a size up to 1G, such as 1M`)
+  return size
+}
+
+/** Sizes and numbers become numbers, `true` and `false` booleans; core says what it does not know. */
+function readSettings(text: string, settings: Readonly<Record<string, string>>): SockManOptions {
+  const values = Object.entries(settings).map(([key, value]) => {
+    const parsed = value === 'true' || value === 'false' ? value === 'true' : parseSize(value)
+    if (parsed === undefined) {
+      throw new UsageError(
+        `invalid row "${text}": ${key} takes a number, a size such as 8M, true or false, not "${value}"`,
+      )
+    }
+    return [key, parsed]
+  })
+  return Object.fromEntries(values) as SockManOptions
+}
+
+/**
+ * Why a row cannot run here, with the remedy; undefined when it can.
+ *
+ * @throws UsageError for a drive that the backend does not have
+ */
+export async function whyUnavailable(row: BenchRow): Promise<string | undefined> {
+  if (row.kind === 'net') return undefined
+  let backend: Backend
+  try {
+    backend = (await BACKENDS[row.backend]!()).backend
+  } catch (error) {
+    return `its package cannot be loaded: ${(error as Error).message}; run "pnpm build"`
+  }
+  const { drive } = row.options
+  if (drive && !backend.supports.drives.includes(drive)) {
+    throw new UsageError(
+      `invalid row "${row.text}": ${row.backend} has the drives ${backend.supports.drives.join(', ')}`,
+    )
+  }
+  const probe = backend.probe()
+  if (!probe.available) return `${probe.message} (${probe.reason}); ${probe.remedy}`
+  if (drive && !probe.drives.includes(drive)) return `the ${drive} drive does not work in this runtime`
+  return undefined
+}
+
+/** The rows that can run: a named one that cannot is an error, one of the defaults is left out and `note`d. */
+export async function availableRows(
+  named: readonly string[] | undefined,
+  defaults: readonly string[],
+  note: (line: string) => void,
+): Promise<BenchRow[]> {
+  const rows = [...new Set(named ?? defaults)].map(parseBenchRow)
+  const available: BenchRow[] = []
+  for (const row of rows) {
+    const why = await whyUnavailable(row)
+    if (why === undefined) available.push(row)
+    else if (named) throw new BenchError(`${row.text} is not available: ${why}`)
+    else note(`${row.text} is left out: ${why}`)
+  }
+  return available
+}
+
+/** Starts the engine of a row. @throws SockError what `createSockMan` throws */
+export async function openTransport(row: BenchRow): Promise<Transport> {
+  if (row.kind === 'net') return netTransport(row.text, row.onread) as Transport
+  const { backend } = await BACKENDS[row.backend]!()
+  return sockManTransport(backend, row.options) as Transport
+}
+
+/** A backend by its name, for `bench micro`. */
+export async function loadBackend(name: string): Promise<Backend> {
+  return (await BACKENDS[name]!()).backend
+}

@@ -1,0 +1,30 @@
+import type { SockAddr } from '@sockman/core'
+
+/** What a transport tells about one outbound connection; never called from within `connect`. */
+export interface ConnectionEvents {
+  onOpen(): void
+  /** Borrowed: valid until the callback returns. */
+  onData(chunk: Uint8Array): void
+  /** The end, once: refused, reset, or the peer's end of stream. Not after our own `close`. */
+  onClose(reason: string): void
+}
+
+/**
+ * What the scenarios need of a row and no more, so that they run the same code over every row.
+ *
+ * @typeParam C names a connection: whatever costs the row least
+ */
+export interface Transport<C = unknown> {
+  /** The row that really runs, as `parseBenchRow` reads it. */
+  readonly row: string
+  connect(address: SockAddr, events: ConnectionEvents): C
+  /** Listens with `TCP_NODELAY`; `onData` gets each connection's bytes, borrowed. */
+  listen(address: SockAddr, onData: (connection: C, chunk: Uint8Array) => void): Promise<SockAddr>
+  /** Takes `data` as a whole; the caller may reuse it. */
+  send(connection: C, data: Uint8Array): void
+  close(connection: C): void
+  /** Events handed to JavaScript, and the wake-ups they came in; undefined where the row does not count. */
+  counters(): { events: number; wakeups: number } | undefined
+  /** Closes everything. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import type { ConnectionId } from '../sock-man'
+import { type Case, needsDescriptors } from './harness'
+import { assertFast, assertQuiet } from './measure'
+import { nextTurn, openDescriptors } from './trial'
+
+/** C19, C23–C26: connections that come in. */
+export const accepting: readonly Case[] = [
+  {
+    title: 'C19 a queue of 100 pending connections is drained without waiting between them',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      // With a wait of even 10 ms between them it would take a second.
+      await assertFast(500, 3, async () => {
+        const count = log.accepted.length + 100
+        const begun = performance.now()
+        const peers = Array.from({ length: 100 }, () => trial.network.connect(listener.address.toString()))
+        await log.until('100 connections', () => log.accepted.length >= count)
+        const took = performance.now() - begun
+        await Promise.all(peers)
+        return took
+      })
+    },
+  },
+  {
+    title: 'C23 sockets are non-blocking and close-on-exec',
+    skip: needsDescriptors,
+    async run(trial) {
+      const watched = trial.open()
+      const before = openDescriptors()
+      await trial.inbound(watched)
+      await trial.outbound(watched)
+      const sockets = [...openDescriptors()].filter((it) => !before.has(it) && it.includes('socket:'))
+      assert.ok(sockets.length >= 4, `${sockets}`)
+      for (const socket of sockets) {
+        const info = readFileSync(`/proc/self/fdinfo/${Number.parseInt(socket, 10)}`, 'utf8')
+        const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)![1]!, 8)
+        assert.equal(flags & 0o2000000, 0o2000000, `${socket} lacks O_CLOEXEC`)
+        assert.equal(flags & 0o4000, 0o4000, `${socket} lacks O_NONBLOCK`)
+      }
+    },
+  },
+  {
+    title: 'C24 false from onAccepted closes the connection: nothing further, its bytes unread',
+    async run(trial) {
+      let refused: ConnectionId | undefined
+      const watched = trial.open({
+        onAccepted: (id) => {
+          refused = id
+          return false
+        },
+      })
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      const peer = await trial.network.connect(listener.address.toString())
+      // The refusal may have reset it already.
+      await peer.send(Buffer.from('not for you')).catch(() => {})
+      await peer.receiveInto(() => {})
+      await log.until('the refusal', () => refused !== undefined)
+      assert.equal(man.close(refused!), false)
+      await nextTurn()
+      assert.deepEqual(log.life(refused!).events, ['accepted'])
+      assert.equal(man.stats().connections, 0)
+      if (trial.supports.acceptFilterBeforeRead) assert.equal(man.stats().bytesReceived, 0)
+    },
+  },
+  {
+    title: 'C25 the owner may send, pause and close inside onAccepted',
+    async run(trial) {
+      const watched = trial.open({
+        onAccepted: (id) => {
+          man.send(id, Buffer.from('hello'))
+          if (log.accepted.length === 1) man.pause(id)
+          else man.close(id)
+        },
+      })
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      const { id, peer } = await trial.into(watched, listener)
+      await peer.send(Buffer.from('held'))
+      assert.equal((await peer.receive(5)).toString(), 'hello')
+      assert.deepEqual(log.life(id).events, ['accepted'])
+      man.resume(id)
+      assert.equal((await log.receive(id, 4)).toString(), 'held')
+      const closed = await trial.into(watched, listener)
+      assert.equal((await closed.peer.receive(5)).toString(), 'hello')
+      await closed.peer.receiveInto(() => {})
+      await log.event(closed.id, 'closed')
+      assert.deepEqual(log.life(closed.id).events, ['accepted', 'closed'])
+    },
+  },
+  {
+    title: 'C26 beyond maxConnections the kernel queue holds the rest, without a busy loop',
+    async run(trial) {
+      const watched = trial.open({}, { maxConnections: 2 })
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      const first = await trial.into(watched, listener)
+      await trial.into(watched, listener)
+      const waiting = await trial.network.connect(listener.address.toString())
+      await waiting.send(Buffer.from('patience'))
+      await assertQuiet(man, 300)
+      assert.equal(log.accepted.length, 2)
+      man.close(first.id)
+      await log.until('the third connection', () => log.accepted.length === 3)
+      assert.equal((await log.receive(log.accepted[2]!, 8)).toString(), 'patience')
+    },
+  },
+]

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { Facts } from './harness'
+
+/** A process that runs one scenario of `child.ts`. */
+export interface Child {
+  /** Its next line on standard output, or undefined once there is none. */
+  line(): Promise<string | undefined>
+  /** The other end of its descriptor 3, a connected Unix stream socket. */
+  readonly socket: Duplex
+  /** Whether it has not ended yet. */
+  readonly running: boolean
+  /** Its exit code, or the signal that ended it, and what it said on standard error. */
+  readonly end: Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>
+  /** Ends it, if it runs, and resolves when its descriptors are gone. */
+  close(): Promise<unknown>
+}
+
+/** Starts `child.js` beside this file: plain Node, the backend's built module, no test runner. */
+export function runChild({ specifier, drive }: Facts, scenario: string, args: readonly string[]): Child {
+  if (!specifier) throw new Error('no specifier: the case should have been skipped')
+  const file = fileURLToPath(new URL('./child.js', import.meta.url))
+  const argv = [specifier.module, specifier.export ?? 'backend', drive, scenario, ...args]
+  const child = spawn(process.execPath, [file, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const socket = child.stdio[3] as Duplex
+  let running = true
+  let stderr = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  const end = once(child, 'close').then(([code, signal]) => {
+    running = false
+    return { code, signal, stderr }
+  })
+  return {
+    line: async () => (await lines.next()).value,
+    socket,
+    get running() {
+      return running
+    },
+    end,
+    close: () => {
+      child.kill('SIGKILL')
+      socket.destroy()
+      return end
+    },
+  }
+}

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import type { ConnectionId } from '../sock-man'
+import { assertBytes, pattern } from './bytes'
+import { type Case, needsProcess } from './harness'
+import { assertFast } from './measure'
+import { fillUp, nextTurn, openDescriptors } from './trial'
+
+const MI = 1 << 20
+
+/** C63–C68, C70: how connections end. */
+export const closing: readonly Case[] = [
+  {
+    title: 'C63 with onEof and onError SockMan never closes by itself',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const ended = await trial.inbound(watched)
+      const broken = await trial.inbound(watched)
+      await ended.peer.end()
+      broken.peer.reset()
+      await log.event(ended.id, 'eof')
+      await log.event(broken.id, 'error')
+      // Any close by itself would have come with these round trips.
+      const other = await trial.inbound(watched)
+      for (let round = 0; round < 20; round++) {
+        man.send(other.id, Buffer.from('x'))
+        await other.peer.receive(1)
+      }
+      assert.deepEqual(log.closed, [])
+      assert.equal(man.stats().connections, 3)
+      assert.deepEqual([man.close(ended.id), man.close(broken.id)], [true, true])
+      await log.until('both to be closed', () => log.closed.length === 2)
+    },
+  },
+  {
+    title: 'C63 without onEof or onError SockMan closes that connection',
+    async run(trial) {
+      for (const [missing, end] of [
+        ['onEof', 'end'],
+        ['onError', 'reset'],
+      ] as const) {
+        const watched = trial.open({}, {}, [missing])
+        const { id, peer } = await trial.inbound(watched)
+        const other = await trial.inbound(watched)
+        await peer.send(Buffer.from('last words'))
+        void peer[end]()
+        assert.deepEqual((await watched.log.event(id, 'closed')).events, ['accepted', 'data', 'closed'])
+        if (end === 'end') assert.equal(await peer.receiveInto(() => {}), 0)
+        assert.equal(watched.man.close(id), false)
+        assert.deepEqual(watched.log.life(other.id).events, ['accepted'])
+      }
+    },
+  },
+  {
+    title: 'C64 after onEof the owner can still send, as supports.halfClose says',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      await peer.end()
+      await log.event(id, 'eof')
+      if (!trial.supports.halfClose) {
+        assert.equal(man.close(id), true)
+        await log.event(id, 'closed')
+        return
+      }
+      const answer = pattern(4 * MI)
+      man.send(id, answer)
+      assertBytes(await peer.receive(answer.length), answer)
+      man.shutdown(id)
+      assert.equal(await peer.receiveInto(() => {}), 0)
+      await nextTurn()
+      assert.ok(!log.had(id, 'closed'))
+    },
+  },
+  {
+    title: 'C64 shutdown ends our side after the queue and keeps receiving, as supports.halfClose says',
+    skip: ({ supports }) => (supports.halfClose ? undefined : 'no half-close here'),
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.outbound(watched)
+      const question = pattern(4 * MI)
+      man.send(id, question)
+      man.shutdown(id)
+      let got = 0
+      await peer.receiveInto((chunk) => {
+        assertBytes(chunk, question.subarray(got, got + chunk.length))
+        got += chunk.length
+      })
+      assert.equal(got, question.length)
+      await peer.send(Buffer.from('answer'))
+      await peer.end()
+      await log.event(id, 'eof')
+      assert.equal(log.bytes(id).toString(), 'answer')
+      assert.ok(log.life(id).events.every((event) => event !== 'closed'))
+    },
+  },
+  {
+    title: 'C65 close inside any callback, for this or another connection: only onClosed follows',
+    async run(trial) {
+      const doomed = new Map<ConnectionId, { at: string; others: ConnectionId[] }>()
+      const strike = (at: string, id: ConnectionId): void => {
+        const plan = doomed.get(id)
+        if (plan?.at !== at) return
+        doomed.delete(id)
+        for (const each of [id, ...plan.others]) assert.equal(man.close(each), true)
+      }
+      const watched = trial.open({
+        onConnected: (id) => strike('connected', id),
+        onData: (id) => strike('data', id),
+        onEof: (id) => strike('eof', id),
+        onError: (id) => strike('error', id),
+        onReadyToSend: (id) => strike('readyToSend', id),
+        onClosed: (id) => {
+          const plan = doomed.get(id)
+          if (plan?.at === 'closed') for (const each of plan.others) assert.equal(man.close(each), true)
+        },
+      })
+      const { man, log } = watched
+      const flood = pattern(2 * MI)
+      for (const at of ['data', 'eof', 'error', 'readyToSend', 'closed']) {
+        const pairs = [
+          await trial.inbound(watched),
+          await trial.inbound(watched),
+          await trial.outbound(watched),
+        ]
+        const [first, ...others] = pairs.map(({ id }) => id) as [ConnectionId, ...ConnectionId[]]
+        doomed.set(first, { at, others })
+        const { peer } = pairs[0]!
+        if (at === 'readyToSend') {
+          man.send(first, flood)
+          while (man.send(first, flood)) assert.ok(man.connectionStats(first).queuedBytes < 64 * MI)
+          void peer.receiveInto(() => {})
+        }
+        // The others have bytes under way too; a peer may find its connection gone.
+        if (at === 'data') for (const pair of pairs) void pair.peer.send(flood).catch(() => {})
+        if (at === 'eof') await peer.end()
+        if (at === 'error') peer.reset()
+        if (at === 'closed') man.close(first)
+        await log.until(`all to be closed, from '${at}'`, () =>
+          pairs.every(({ id }) => log.had(id, 'closed')),
+        )
+        if (at !== 'closed') assert.equal(log.life(first).events.at(-2), at)
+      }
+      const server = await trial.network.listen()
+      const id = man.connect(server.address)
+      doomed.set(id, { at: 'connected', others: [] })
+      assert.deepEqual((await log.event(id, 'closed')).events, ['connected', 'closed'])
+    },
+  },
+  {
+    title: 'C66 close releases the connection within 100 ms; what the kernel had accepted still arrives',
+    async run(trial) {
+      await assertFast(100, 3, async () => {
+        const watched = trial.open()
+        const { man, log } = watched
+        const { id, peer } = await trial.inbound(watched)
+        const data = pattern(30_000)
+        man.send(id, data)
+        const before = trial.supports.descriptors ? openDescriptors().size : 0
+        const begun = performance.now()
+        man.close(id)
+        const { unsent } = await log.event(id, 'closed')
+        const took = performance.now() - begun
+        assert.equal(unsent, 0)
+        if (trial.supports.descriptors) assert.equal(openDescriptors().size, before - 1)
+        assertBytes(await peer.receive(data.length), data)
+        assert.equal(await peer.receiveInto(() => {}), 0)
+        return took
+      })
+    },
+  },
+  {
+    title: 'C66 onClosed says how many bytes never reached the kernel',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const sent = fillUp(man, id, pattern(300_000))
+      man.close(id)
+      const { unsent } = await log.event(id, 'closed')
+      assert.ok(unsent! > 0 && unsent! < sent, `${unsent} of ${sent} unsent`)
+      assert.equal(await peer.receiveInto(() => {}), sent - unsent!)
+    },
+  },
+  {
+    title: 'C67 close with flush sends the queue first, bounded by its timeout',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const chunk = pattern(300_000)
+      const flushed = await trial.inbound(watched)
+      const sent = fillUp(man, flushed.id, chunk)
+      assert.equal(man.close(flushed.id, { flush: true }), true)
+      assert.equal(man.close(flushed.id), false)
+      assert.equal(await flushed.peer.receiveInto(() => {}), sent)
+      assert.equal((await log.event(flushed.id, 'closed')).unsent, 0)
+
+      const stuck = await trial.inbound(watched)
+      fillUp(man, stuck.id, chunk)
+      const begun = performance.now()
+      man.close(stuck.id, { flush: true, timeout: 200 })
+      const { unsent } = await log.event(stuck.id, 'closed')
+      const took = performance.now() - begun
+      assert.ok(unsent! > 0)
+      assert.ok(took >= 195 && took < 1200, `after ${took} ms`)
+    },
+  },
+  {
+    title: 'C68 close with reset sends RST',
+    async run(trial) {
+      const watched = trial.open()
+      const { id, peer } = await trial.inbound(watched)
+      watched.man.close(id, { reset: true })
+      await peer.receiveInto(() => {})
+      assert.equal(await peer.closed, 'ECONNRESET')
+      await watched.log.event(id, 'closed')
+    },
+  },
+  {
+    title: 'C70 an exception in a callback surfaces as uncaught; no event is lost or repeated',
+    skip: needsProcess,
+    async run(trial) {
+      const child = trial.child('exceptions')
+      assert.equal(await child.line(), '200 of 200 events, 200 uncaught, none twice')
+      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+    },
+  },
+]

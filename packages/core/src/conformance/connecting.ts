@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ConnectionId } from '../sock-man'
+import { assertBytes, pattern } from './bytes'
+import type { Case } from './harness'
+import { nextTurn } from './trial'
+
+/** C28–C33: connections that go out. */
+export const connecting: readonly Case[] = [
+  {
+    title: 'C28 connect answers an id at once, its outcome follows, and what was sent before waits for it',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const server = await trial.network.listen()
+      const id = man.connect(server.address)
+      assert.deepEqual(log.life(id).events, [])
+      const parts = [pattern(100, 1), pattern(200_000, 2), pattern(3, 3)]
+      for (const part of parts) man.send(id, part)
+      const peer = await server.accept()
+      const expected = Buffer.concat(parts)
+      assertBytes(await peer.receive(expected.length), expected)
+      assert.equal(log.life(id).events[0], 'connected')
+    },
+  },
+  {
+    title: 'C28 close before connected: onClosed alone, with what was queued',
+    async run(trial) {
+      const { man, log } = trial.open()
+      const id = man.connect(await trial.network.silent())
+      man.send(id, Buffer.from('never'))
+      assert.equal(man.close(id), true)
+      assert.deepEqual(log.life(id).events, [])
+      await log.event(id, 'closed')
+      assert.deepEqual(log.life(id).events, ['closed'])
+      assert.equal(log.life(id).unsent, 5)
+    },
+  },
+  {
+    title: 'C29 refused: ECONNREFUSED with the address',
+    async run(trial) {
+      const { man, log } = trial.open()
+      const address = await trial.network.refusing()
+      const id = man.connect(address)
+      const { error, events } = await log.event(id, 'connectFailed')
+      assert.deepEqual(events, ['connectFailed'])
+      assert.deepEqual(
+        { code: error?.code, syscall: error?.syscall },
+        { code: 'ECONNREFUSED', syscall: 'connect' },
+      )
+      assert.ok(error!.errno! < 0)
+      assert.ok(error!.message.includes(address), error!.message)
+      assert.equal(`${error!.address}:${error!.port}`, address)
+      assert.equal(man.close(id), false)
+    },
+  },
+  {
+    title: 'C29 unreachable: the kernel says which',
+    skip: ({ network }) => (network().unreachable ? undefined : 'this network has no unreachable address'),
+    async run(trial) {
+      const { man, log } = trial.open()
+      const { address, code } = trial.network.unreachable!
+      const { error } = await log.event(man.connect(address), 'connectFailed')
+      assert.equal(error?.code, code)
+    },
+  },
+  {
+    title: 'C29 a Unix path or name on which nobody listens',
+    skip: ({ supports }) => (supports.unixSockets ? undefined : 'no Unix sockets here'),
+    async run(trial) {
+      const { man, log } = trial.open()
+      const address = await trial.network.refusing('unix')
+      const { error } = await log.event(man.connect(address), 'connectFailed')
+      assert.deepEqual(
+        { code: error?.code, address: error?.address },
+        { code: 'ENOENT', address: address.slice(5) },
+      )
+      if (!trial.supports.abstractUnix) return
+      const abstract = await log.event(man.connect(await trial.network.refusing('abstract')), 'connectFailed')
+      assert.equal(abstract.error?.code, 'ECONNREFUSED')
+    },
+  },
+  {
+    title: 'C30 a timeout is ETIMEDOUT, an aborted signal ABORT_ERR, a close onClosed alone',
+    async run(trial) {
+      const { man, log } = trial.open()
+      const address = await trial.network.silent()
+      const begun = performance.now()
+      const late = man.connect(address, { timeout: 200 })
+      const controller = new AbortController()
+      const aborted = man.connect(address, { signal: controller.signal })
+      const before = man.connect(address, { signal: AbortSignal.abort() })
+      const closed = man.connect(address)
+      await nextTurn()
+      assert.deepEqual(log.life(aborted).events, [])
+      controller.abort()
+      man.close(closed)
+      assert.equal((await log.event(aborted, 'connectFailed')).error?.code, 'ABORT_ERR')
+      assert.equal((await log.event(before, 'connectFailed')).error?.code, 'ABORT_ERR')
+      assert.deepEqual((await log.event(closed, 'closed')).events, ['closed'])
+      const { error } = await log.event(late, 'connectFailed')
+      const took = performance.now() - begun
+      assert.equal(error?.code, 'ETIMEDOUT')
+      assert.ok(error!.message.includes(address), error!.message)
+      assert.ok(took >= 195 && took < 1200, `after ${took} ms`)
+      assert.equal(man.stats().connections, 0)
+      // A signal that aborts after the end of its connect does nothing.
+      const server = await trial.network.listen()
+      const after = new AbortController()
+      const id = man.connect(server.address, { signal: after.signal })
+      await log.event(id, 'connected')
+      after.abort()
+      await nextTurn()
+      assert.deepEqual(log.life(id).events, ['connected'])
+    },
+  },
+  {
+    title: 'C31 slow connects never stall other connections',
+    async run(trial) {
+      const watched = trial.open({ onData: (id, data) => void man.send(id, data) })
+      const { man, log } = watched
+      const address = await trial.network.silent()
+      const { peer } = await trial.inbound(watched)
+      const slow: ConnectionId[] = []
+      const begun = performance.now()
+      for (let n = 0; n < 100; n++) {
+        if (n % 5 === 0) slow.push(man.connect(address))
+        await peer.send(Buffer.from('ping'))
+        assert.equal((await peer.receive(4)).toString(), 'ping')
+      }
+      assert.ok(performance.now() - begun < 2000, `100 round trips took ${performance.now() - begun} ms`)
+      assert.ok(slow.every((id) => log.life(id).events.length === 0))
+    },
+  },
+  {
+    title: 'C32 Unix paths and abstract names connect; TCP options are not applied to them',
+    skip: ({ supports }) => (supports.unixSockets ? undefined : 'no Unix sockets here'),
+    async run(trial) {
+      const warnings: unknown[] = []
+      const note = (message: unknown): void => void warnings.push(message)
+      subscribe('sockman:warning', note)
+      try {
+        const watched = trial.open()
+        const options = { noDelay: true, keepAlive: 30 }
+        for (const { id, peer } of [
+          await trial.outbound(watched, 'unix', options),
+          await trial.inbound(watched, 'unix', options),
+        ]) {
+          watched.man.send(id, Buffer.from('unix'))
+          assert.equal((await peer.receive(4)).toString(), 'unix')
+        }
+        if (trial.supports.abstractUnix) {
+          const { near, far } = await trial.loop(watched, 'abstract', options)
+          watched.man.send(far, Buffer.from('abstract'))
+          assert.equal((await watched.log.receive(near, 8)).toString(), 'abstract')
+        }
+      } finally {
+        unsubscribe('sockman:warning', note)
+      }
+      assert.deepEqual(warnings, [])
+    },
+  },
+  {
+    title: 'C33 binds to a local address before connecting',
+    skip: ({ network }) =>
+      network().otherHost === undefined ? 'this network has one local address only' : undefined,
+    async run(trial) {
+      const watched = trial.open()
+      const host = trial.network.otherHost!
+      const { id, peer } = await trial.outbound(watched, 'ipv4', { localAddress: `${host}:0` })
+      assert.equal(watched.log.life(id).me?.host, host)
+      assert.equal(peer.remote, `${watched.log.life(id).me}`)
+    },
+  },
+]

@@ -1,0 +1,42 @@
+import type { Backend } from '../backend'
+import { accepting } from './accepting'
+import { closing } from './closing'
+import { connecting } from './connecting'
+import { ending } from './ending'
+import { type ConformanceOptions, runCases } from './harness'
+import { identity } from './identity'
+import { lifecycle } from './lifecycle'
+import { observation } from './observation'
+import { receiving } from './receiving'
+import { sending } from './sending'
+import { waiting } from './waiting'
+
+/**
+ * Hands the contract (`docs/contract.md`) to a test runner as one test per case and drive of the backend:
+ *
+ * ```ts
+ * import { conformance } from '@sockman/core/conformance'
+ * conformance(backend, { describe, test, specifier: { module: import.meta.resolve('../dist/index.js') } })
+ * ```
+ *
+ * The quick size takes under a minute per drive, `SOCKMAN_SUITE=full` up to an hour. A backend that is unavailable is a
+ * failing test, unless `allowUnavailable`. Nothing depends on the backend's name, only on its `supports`.
+ */
+export function conformance(backend: Backend, options: ConformanceOptions): void {
+  const areas = [
+    lifecycle,
+    ending,
+    identity,
+    accepting,
+    connecting,
+    waiting,
+    receiving,
+    sending,
+    closing,
+    observation,
+  ]
+  runCases(backend, areas.flat(), options)
+}
+
+export type { BackendModule, ConformanceOptions, Runner } from './harness'
+export { netPeers, type Peer, type PeerFamily, type PeerListener, type PeerNetwork } from './peers'

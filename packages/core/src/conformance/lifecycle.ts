@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import type { ConnectionId } from '../sock-man'
+import { pattern } from './bytes'
+import { type Case, needsDescriptors, needsProcess, needsUnix } from './harness'
+import { assertFast } from './measure'
+import { nextTurn, throwsCode } from './trial'
+
+/** Neither can be parsed; the last two are refused for what they are. */
+const MALFORMED = [
+  '',
+  '127.0.0.1',
+  '127.0.0.1:65536',
+  '1.2.3:1',
+  '[::1',
+  '::1:80',
+  'unix:',
+  `unix:${'x'.repeat(108)}`,
+  'localhost:80',
+  'example.org:1',
+]
+
+/** C1–C5, C7, C9, C12: listeners, and the end of a SockMan. */
+export const lifecycle: readonly Case[] = [
+  {
+    title: 'C1 listens on every family, several at once, at any time, and answers the real address',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { families } = trial.network
+      const { unixSockets, abstractUnix } = trial.supports
+      const wanted = families.filter((family) => family !== 'unix' || unixSockets)
+      for (const family of wanted) {
+        const listeners = [1, 2].map(() => man.listen(trial.network.address(family)))
+        assert.notEqual(listeners[0]!.id, listeners[1]!.id)
+        for (const listener of listeners) {
+          assert.ok(family === 'unix' || listener.address.port > 0, `${listener.address}`)
+          const { id, peer } = await trial.into(watched, listener)
+          assert.equal(log.life(id).listener?.id, listener.id)
+          await peer.send(Buffer.from(family))
+          assert.equal((await log.receive(id, family.length)).toString(), family)
+        }
+      }
+      assert.equal(man.stats().listeners, wanted.length * 2)
+      if (!abstractUnix) return
+      const { near, far } = await trial.loop(watched, 'abstract')
+      man.send(near, Buffer.from('abstract'))
+      assert.equal((await log.receive(far, 8)).toString(), 'abstract')
+    },
+  },
+  {
+    title: 'C1 refuses the families it has not',
+    async run(trial) {
+      const { man } = trial.open()
+      for (const [has, address] of [
+        [trial.supports.unixSockets, 'unix:/nowhere/sock'],
+        [trial.supports.abstractUnix, 'unix:@sockman-conformance-refused'],
+      ] as const) {
+        if (has) continue
+        assert.equal(throwsCode('ERR_INVALID_ADDRESS', () => man.listen(address)).address, address)
+        assert.equal(throwsCode('ERR_INVALID_ADDRESS', () => man.connect(address)).address, address)
+      }
+    },
+  },
+  {
+    title: 'C2 a malformed address fails at once, named, and adds nothing',
+    async run(trial) {
+      const { man } = trial.open()
+      for (const address of MALFORMED) {
+        for (const call of [() => man.listen(address), () => man.connect(address)]) {
+          const error = throwsCode('ERR_INVALID_ADDRESS', call)
+          assert.equal(error.address, address)
+          assert.ok(error.message.includes(address.slice(0, 80)), error.message)
+        }
+      }
+      for (const address of [undefined, 80, {}] as unknown as string[])
+        throwsCode('ERR_INVALID_ADDRESS', () => man.listen(address))
+      throwsCode('ERR_UNKNOWN_OPTION', () => man.listen(trial.network.address(), { backlogg: 1 } as object))
+      throwsCode('ERR_OUT_OF_RANGE', () => man.listen(trial.network.address(), { backlog: 0 }))
+      throwsCode('ERR_INVALID_ARG_TYPE', () =>
+        man.connect(trial.network.address(), { timeout: '1' as unknown as number }),
+      )
+      const { listeners, connections } = man.stats()
+      assert.deepEqual({ listeners, connections }, { listeners: 0, connections: 0 })
+    },
+  },
+  {
+    title: 'C3 an address in use is EADDRINUSE',
+    async run(trial) {
+      const { man } = trial.open()
+      const { address } = man.listen(trial.network.address())
+      const error = throwsCode('EADDRINUSE', () => man.listen(address))
+      assert.match(error.syscall ?? '', /^(bind|listen)$/)
+      assert.deepEqual(
+        { address: error.address, port: error.port },
+        { address: address.host, port: address.port },
+      )
+      assert.ok(error.errno! < 0)
+      assert.equal(man.stats().listeners, 1)
+    },
+  },
+  {
+    title: 'C3 an address of another machine is EADDRNOTAVAIL',
+    skip: needsDescriptors,
+    async run(trial) {
+      const { man } = trial.open()
+      // TEST-NET-3 of RFC 5737 belongs to nobody.
+      const error = throwsCode('EADDRNOTAVAIL', () => man.listen('203.0.113.1:0'))
+      assert.deepEqual(
+        { syscall: error.syscall, address: error.address },
+        { syscall: 'bind', address: '203.0.113.1' },
+      )
+      assert.equal(man.stats().listeners, 0)
+    },
+  },
+  {
+    title: 'C3 no permission is EACCES',
+    skip: (facts) => needsDescriptors(facts) ?? needsUnix(facts) ?? needsProcess(facts),
+    async run(trial) {
+      const child = trial.child('permission')
+      assert.equal(await child.line(), 'EACCES bind')
+      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+    },
+  },
+  {
+    title: 'C4 listening again right after close works while old connections sit in TIME_WAIT',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      const { id, peer } = await trial.into(watched, listener)
+      // The side that closes first is the one that waits.
+      man.close(id)
+      await log.event(id, 'closed')
+      await peer.receiveInto(() => {})
+      await peer.end()
+      listener.close()
+      const again = man.listen(listener.address)
+      assert.equal(again.address.port, listener.address.port)
+      const { id: next } = await trial.into(watched, again)
+      assert.notEqual(next, id)
+    },
+  },
+  {
+    title: 'C5 the IPv6 wildcard leaves the IPv4 port alone, unless asked',
+    skip: (facts) =>
+      needsDescriptors(facts) ??
+      (facts.network().families.includes('ipv6') ? undefined : 'no IPv6 on this machine'),
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const six = man.listen('[::]:0')
+      const four = man.listen(`0.0.0.0:${six.address.port}`)
+      const peer = await trial.network.connect(`127.0.0.1:${six.address.port}`)
+      await log.until('an IPv4 connection', () => log.accepted.length === 1)
+      assert.equal(log.life(log.accepted[0]!).listener?.id, four.id)
+      peer.destroy()
+      const both = man.listen('[::]:0', { ipv6Only: false })
+      throwsCode('EADDRINUSE', () => man.listen(`0.0.0.0:${both.address.port}`))
+      await trial.network.connect(`127.0.0.1:${both.address.port}`)
+      await log.until('an IPv4 connection through IPv6', () => log.accepted.length === 2)
+      assert.equal(log.life(log.accepted[1]!).listener?.id, both.id)
+    },
+  },
+  {
+    title: 'C7 a stale Unix path is in use, never unlinked; the path goes with its listener',
+    skip: (facts) => needsUnix(facts) ?? needsDescriptors(facts),
+    async run(trial) {
+      const { man } = trial.open()
+      const [stale, live] = [trial.network.address('unix'), trial.network.address('unix')]
+      writeFileSync(stale.slice(5), 'kept')
+      throwsCode('EADDRINUSE', () => man.listen(stale))
+      assert.ok(existsSync(stale.slice(5)))
+      const listener = man.listen(live)
+      throwsCode('EADDRINUSE', () => man.listen(live))
+      assert.ok(existsSync(live.slice(5)))
+      listener.close()
+      listener.close()
+      assert.ok(!existsSync(live.slice(5)))
+      man.listen(live)
+      await man.stop()
+      assert.ok(!existsSync(live.slice(5)), 'the path outlives stop()')
+    },
+  },
+  {
+    title: 'C9 stop() resolves within 100 ms with 100 busy connections, after onClosed of each',
+    deadline: [20_000, 60_000],
+    async run(trial) {
+      const data = pattern(64 * 1024)
+      await assertFast(100, 3, async () => {
+        const threads = threadCount()
+        const watched = trial.open({
+          onData: (id, chunk) => {
+            if (man.connectionStats(id).queuedBytes < 1 << 20) man.send(id, chunk)
+          },
+        })
+        const { man, log } = watched
+        const listener = man.listen(trial.network.address())
+        const peers = await Promise.all(
+          Array.from({ length: 100 }, () => trial.network.connect(listener.address.toString())),
+        )
+        await log.until('100 connections', () => log.accepted.length === 100)
+        for (const peer of peers) {
+          const flood = async (): Promise<never> => {
+            for (;;) await peer.send(data)
+          }
+          // Ends with the connection.
+          void Promise.allSettled([flood(), peer.receiveInto(() => {})])
+        }
+        await log.until('traffic on all', () => log.accepted.every((id) => log.life(id).receivedBytes > 0))
+        const begun = performance.now()
+        await man.stop()
+        const took = performance.now() - begun
+        assert.equal(log.closed.length, 100)
+        await nextTurn()
+        const { connections, listeners } = man.stats()
+        assert.deepEqual({ connections, listeners }, { connections: 0, listeners: 0 })
+        if (trial.supports.descriptors) assert.ok(threadCount() <= threads, 'its thread is still there')
+        for (const peer of peers) peer.destroy()
+        await Promise.all(peers.map(({ closed }) => closed))
+        return took
+      })
+    },
+  },
+  {
+    title: 'C9 stop() is harmless twice and before anything started; afterwards calls throw ERR_STOPPED',
+    async run(trial) {
+      const idle = trial.open()
+      await Promise.all([idle.man.stop(), idle.man.stop()])
+      await idle.man[Symbol.asyncDispose]()
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id } = await trial.inbound(watched)
+      const both = Promise.all([man.stop(), man.stop()])
+      for (const { man: stopped } of [idle, watched]) {
+        const release = (): number => -1
+        throwsCode('ERR_STOPPED', () => stopped.listen(trial.network.address()))
+        throwsCode('ERR_STOPPED', () => stopped.connect('127.0.0.1:1'))
+        throwsCode('ERR_STOPPED', () => stopped.adopt({ release }))
+        throwsCode('ERR_STOPPED', () => stopped.adoptListener({ release }))
+        throwsCode('ERR_STOPPED', () => stopped.send(id, Buffer.from('x')))
+        assert.equal(stopped.close(id), false)
+        stopped.pause(id)
+        stopped.resume(id)
+        stopped.shutdown(id)
+      }
+      await both
+      assert.deepEqual(log.closed, [id])
+    },
+  },
+  {
+    title: 'C9 stop() inside a callback finishes after it, with onClosed for connecting ids too',
+    async run(trial) {
+      let stopped: Promise<void> | undefined
+      const watched = trial.open({
+        onData: () => {
+          stopped = man.stop()
+        },
+      })
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const other = await trial.inbound(watched)
+      const pending = man.connect(await trial.network.silent())
+      await Promise.all([peer.send(Buffer.from('stop')), other.peer.send(Buffer.from('stop'))])
+      await log.until('the callback', () => stopped !== undefined)
+      await stopped
+      const ids = (list: readonly ConnectionId[]): number[] => [...list].sort((a, b) => a - b)
+      assert.deepEqual(ids(log.closed), ids([id, other.id, pending]))
+      assert.ok(
+        log.closed.every(
+          (closed) => log.life(closed).events.filter((event) => event === 'closed').length === 1,
+        ),
+      )
+    },
+  },
+  {
+    title: 'C12 two SockMans are independent',
+    async run(trial) {
+      const [one, two] = [trial.open(), trial.open()]
+      const first = await trial.inbound(one)
+      const second = await trial.inbound(two)
+      await one.man.stop()
+      assert.deepEqual(one.log.closed, [first.id])
+      await second.peer.send(Buffer.from('still here'))
+      assert.equal((await two.log.receive(second.id, 10)).toString(), 'still here')
+      assert.equal(one.log.life(first.id).receivedBytes, 0)
+    },
+  },
+]
+
+function threadCount(): number {
+  return existsSync('/proc/self/task') ? readdirSync('/proc/self/task').length : 0
+}

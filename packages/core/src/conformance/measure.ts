@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import type { SockMan } from '../sock-man'
+
+/** Resolves after `ms`: only for a window that is itself the thing measured. */
+export function window(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/**
+ * Asserts that nothing spins for `ms`: hardly a wake-up of the engine, and less than a fifth of a CPU in this process,
+ * runner and peers included. A spinning thread takes all of one and wakes thousands of times.
+ */
+export async function assertQuiet(man: SockMan, ms: number): Promise<void> {
+  const { wakeups } = man.stats()
+  const cpu = process.cpuUsage()
+  await window(ms)
+  const { user, system } = process.cpuUsage(cpu)
+  const woken = man.stats().wakeups - wakeups
+  assert.ok(woken <= 5, `${woken} wake-ups in ${ms} quiet ms`)
+  assert.ok((user + system) / 1000 < ms / 5, `${(user + system) / 1000} ms of CPU in ${ms} quiet ms`)
+}
+
+/**
+ * Asserts that an attempt takes less than `limit` ms. The best of `attempts` counts, for other load on the machine can
+ * only make one slower.
+ */
+export async function assertFast(
+  limit: number,
+  attempts: number,
+  attempt: () => Promise<number>,
+): Promise<void> {
+  const tried: number[] = []
+  for (let n = 0; n < attempts; n++) {
+    tried.push(await attempt())
+    if (tried.at(-1)! < limit) return
+  }
+  assert.fail(`took ${tried.map((ms) => ms.toFixed(2)).join(', ')} ms, not under ${limit}`)
+}
+
+/** The median of `count` measurements, ms. */
+export async function median(count: number, measure: (index: number) => Promise<number>): Promise<number> {
+  const values: number[] = []
+  for (let index = 0; index < count; index++) values.push(await measure(index))
+  return values.sort((a, b) => a - b)[count >> 1]!
+}

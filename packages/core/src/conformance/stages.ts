@@ -1,0 +1,60 @@
+import type { SockMan, SockManEvents } from '../sock-man'
+
+/** Brings SockMans to a stage of their life and calls `reached` there, inside a callback where the stage has one (C11). */
+export function reach(create: (events: SockManEvents) => SockMan, stage: string, reached: () => void): void {
+  const block = new Uint8Array(1 << 20)
+  const start = (events: SockManEvents): void => {
+    man = create(events)
+    man.connect(man.listen('127.0.0.1:0').address)
+  }
+  let man: SockMan
+  switch (stage) {
+    case 'created':
+      man = create({})
+      reached()
+      break
+    case 'listening':
+      man = create({})
+      man.listen('127.0.0.1:0')
+      reached()
+      break
+    case 'connecting':
+      start({})
+      reached()
+      break
+    case 'sending':
+      // The other end never reads.
+      start({
+        onAccepted: (id) => man.pause(id),
+        onConnected: (id) => {
+          while (man.send(id, block));
+          reached()
+        },
+      })
+      break
+    case 'receiving': {
+      let received = 0
+      start({
+        onConnected: (id) => void man.send(id, block),
+        onReadyToSend: (id) => void man.send(id, block),
+        onData: (id, data) => {
+          man.send(id, data)
+          received += data.length
+          if (received > block.length) reached()
+        },
+      })
+      break
+    }
+    case 'stopping':
+      start({
+        onConnected: (id) => {
+          man.send(id, block)
+          void man.stop()
+          reached()
+        },
+      })
+      break
+    default:
+      throw new Error(`no stage ${stage}`)
+  }
+}

@@ -1,0 +1,54 @@
+// Child processes: one that speaks to the user, and one that is heard only when it fails.
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { at } from './workspace.mjs'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Set once the user asked to stop: whatever is running ends by itself and nothing new is started. */
+let interrupted
+
+/**
+ * Resolves to the exit code of `child`, 128 + n when signal n ended it. Meanwhile signals to this process are the
+ * child's: a terminal has sent it Ctrl-C already, from anywhere else we pass it on.
+ */
+function ended(child) {
+  const forward = (signal) => {
+    interrupted ??= signal
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  }
+  for (const signal of SIGNALS) process.on(signal, forward)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal]))
+  }).finally(() => {
+    for (const signal of SIGNALS) process.off(signal, forward)
+  })
+}
+
+/** Runs a program on our own stdin, stdout and stderr. Resolves to its exit code, 128 + n when a signal ended it. */
+export function attached(command, args, { cwd = at(), env } = {}) {
+  return ended(spawn(command, args, { cwd, env, stdio: 'inherit' }))
+}
+
+/**
+ * Runs a program in the root and shows one line on stderr, `label … 1.2 s`, and everything it wrote when it fails.
+ * Resolves to whether it succeeded. A signal to this process ends both.
+ */
+export async function quiet(label, command, args, { env } = {}) {
+  process.stderr.write(`${label} … `)
+  const start = performance.now()
+  const child = spawn(command, args, { cwd: at(), env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
+  const code = await ended(child)
+  if (interrupted) {
+    process.stderr.write(`${interrupted}\n`)
+    process.exit(128 + constants.signals[interrupted])
+  }
+  process.stderr.write(
+    `${code === 0 ? '' : 'failed, '}${((performance.now() - start) / 1000).toFixed(1)} s\n`,
+  )
+  if (code !== 0) process.stderr.write(`\n${Buffer.concat(output)}\n`)
+  return code === 0
+}

@@ -1,0 +1,64 @@
+// What a machine must have before anything can be installed or built.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { at } from './workspace.mjs'
+
+const NODE = [20, 19]
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** The line that installs Debian packages, ready to paste. */
+function aptLine(packages) {
+  return `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y ${packages.join(' ')}`
+}
+
+/** The compilers node-gyp shall use: the user's own, else g++, else clang. Undefined when there is none. */
+function compilers() {
+  if (process.env.CXX) return { CXX: process.env.CXX }
+  if (onPath('g++')) return { CXX: 'g++' }
+  return onPath('clang++') ? { CC: 'clang', CXX: 'clang++' } : undefined
+}
+
+/** Whether liburing can be compiled and linked here: asks what the backend's own build asks. */
+function hasLiburing(env) {
+  const script = at('packages/backend-iouring/have-liburing.cjs')
+  return spawnSync(process.execPath, [script], { env, encoding: 'utf8' }).stdout.trim() === 'yes'
+}
+
+/**
+ * Checks Node and the tools of a native build. Returns the environment the build needs (compilers, and whether
+ * liburing is there, so that a cached build without it is not taken for one with it). When something is missing it
+ * names the line that installs it and exits with 1. Without liburing it says so in one line and goes on.
+ */
+export function checkRequirements() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < NODE[0] || (major === NODE[0] && minor < NODE[1])) {
+    console.error(
+      `sockman needs Node >= ${NODE.join('.')}, this is ${process.versions.node}: see https://nodejs.org`,
+    )
+    process.exit(1)
+  }
+  const found = compilers()
+  const missing = [...(found ? [] : ['g++']), ...['make', 'python3'].filter((program) => !onPath(program))]
+  if (missing.length > 0) {
+    console.error(`missing on this machine: ${missing.join(', ')}. Install with\n\n    ${aptLine(missing)}\n`)
+    process.exit(1)
+  }
+  const liburing = hasLiburing({ ...process.env, ...found })
+  if (!liburing) {
+    console.error(
+      `io_uring backend: not built, liburing is missing. Enable it with: ${aptLine(['liburing-dev'])}`,
+    )
+  }
+  return { ...found, SOCKMAN_LIBURING: liburing ? 'yes' : 'no' }
+}

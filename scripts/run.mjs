@@ -1,0 +1,59 @@
+// `npm test`, `npm run bench`, `build`, `lint`, `format`: from a checkout and Node alone. Checks the machine, installs
+// and builds what changed, then does the task. Needs no dependency itself.
+import { delimiter } from 'node:path'
+import { attached } from './child.mjs'
+import { install } from './install.mjs'
+import { format, lint } from './lint.mjs'
+import { checkRequirements } from './requirements.mjs'
+import { forget, summarize } from './summary.mjs'
+import { turbo, turboTest } from './turbo.mjs'
+import { at } from './workspace.mjs'
+
+/** Each takes the environment and the user's arguments and resolves to the exit code. */
+const TASKS = {
+  /** Arguments go to vitest: `npm test -- -t C12`. */
+  async test(env, args) {
+    if (!(await build(env))) return 1
+    forget()
+    const code = await turboTest(
+      ['--reporter=default', `--reporter=${at('scripts/tally.mjs')}`, ...args],
+      env,
+    )
+    return summarize(code, { narrowed: args.length > 0 })
+  },
+
+  /** Arguments are the bench's; paths among them are relative to where the user stands, not to the root. */
+  async bench(env, args) {
+    if (!(await build(env, ['@sockman/bench...']))) return 1
+    return attached(process.execPath, [at('bench/dist/cli.js'), ...args], { cwd: process.env.INIT_CWD, env })
+  },
+
+  async build(env) {
+    return (await build(env)) ? 0 : 1
+  },
+
+  async lint(env) {
+    return (await lint(env)) ? 0 : 1
+  },
+
+  async format(env) {
+    return (await format(env)) ? 0 : 1
+  },
+}
+
+const build = (env, filter = []) => turbo('building', ['build', 'build:native'], filter, env)
+
+const [name, ...args] = process.argv.slice(2)
+const task = Object.hasOwn(TASKS, name ?? '') ? TASKS[name] : undefined
+if (!task) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(TASKS).join('|')} [arguments]`)
+  process.exit(2)
+}
+const env = {
+  ...process.env,
+  ...checkRequirements(),
+  PATH: `${at('node_modules/.bin')}${delimiter}${process.env.PATH}`,
+  TURBO_TELEMETRY_DISABLED: '1',
+  TURBO_NO_UPDATE_NOTIFIER: '1',
+}
+process.exitCode = (await install()) ? await task(env, args) : 1

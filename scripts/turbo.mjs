@@ -1,0 +1,34 @@
+// turbo, the task runner: it knows the order of the packages and what is already built.
+import { attached, quiet } from './child.mjs'
+
+/**
+ * Runs `tasks` where they are out of date, in one line of output unless they fail. `filter` limits them, in turbo's
+ * words. Resolves to success.
+ */
+export function turbo(label, tasks, filter, env) {
+  const args = [
+    'run',
+    ...tasks,
+    ...filter.map((each) => `--filter=${each}`),
+    '--output-logs=errors-only',
+    '--ui=stream',
+  ]
+  return quiet(label, 'turbo', args, { env })
+}
+
+/**
+ * Runs the packages' tests, built before, one package after the other, all of them also after a failure. Resolves to
+ * the exit code.
+ */
+export function turboTest(vitestArgs, env) {
+  const args = [
+    'run',
+    'test',
+    '--only',
+    '--concurrency=1',
+    '--continue=dependencies-successful',
+    '--ui=stream',
+  ]
+  const color = process.stdout.isTTY ? [] : ['--no-color']
+  return attached('turbo', [...args, ...color, '--log-prefix=none', '--', ...color, ...vitestArgs], { env })
+}

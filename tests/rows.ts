@@ -1,0 +1,24 @@
+import { backend as iouring } from '@sockman/backend-iouring'
+import { backend as poll } from '@sockman/backend-poll'
+import type { Backend, Drive } from '@sockman/core'
+import type { TestContext } from 'vitest'
+
+/** One backend on one drive: what every case here is run for. */
+export interface Row {
+  /** As in the bench: `poll:thread`. */
+  name: string
+  backend: Backend
+  drive: Drive
+}
+
+export const rows: readonly Row[] = [poll, iouring].flatMap((backend) =>
+  backend.supports.drives.map((drive) => ({ name: `${backend.name}:${drive}`, backend, drive })),
+)
+
+/** Skips the case, with the probe's own words, where this machine cannot run the row. */
+export function requireRow({ backend, drive }: Row, context: TestContext): void {
+  const probe = backend.probe()
+  if (!probe.available) context.skip(`${backend.name}: ${probe.message}`)
+  else if (!probe.drives.includes(drive))
+    context.skip(`${backend.name}: the ${drive} drive is not available here`)
+}
