@@ -1,6 +1,7 @@
 import type { Backend } from '../backend'
 import type { Capabilities, Drive } from '../capabilities'
-import { netPeers, type PeerNetwork } from './peers'
+import { netPeers } from './net-peers'
+import type { PeerNetwork } from './peers'
 import { Trial } from './trial'
 
 /** The two functions of a test runner; those of `vitest` and of `node:test` both fit. */

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend'
 import { accepting } from './accepting'
+import { borrowing } from './borrowing'
 import { closing } from './closing'
 import { connecting } from './connecting'
 import { ending } from './ending'
@@ -7,6 +8,7 @@ import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { lifecycle } from './lifecycle'
 import { observation } from './observation'
+import { ownership } from './ownership'
 import { receiving } from './receiving'
 import { sending } from './sending'
 import { waiting } from './waiting'
@@ -19,7 +21,7 @@ import { waiting } from './waiting'
  * conformance(backend, { describe, test, specifier: { module: import.meta.resolve('../dist/index.js') } })
  * ```
  *
- * The quick size takes under a minute per drive, `SOCKMAN_SUITE=full` up to an hour. A backend that is unavailable is a
+ * The quick size takes half a minute per drive, `SOCKMAN_SUITE=full` a few minutes. A backend that is unavailable is a
  * failing test, unless `allowUnavailable`. Nothing depends on the backend's name, only on its `supports`.
  */
 export function conformance(backend: Backend, options: ConformanceOptions): void {
@@ -32,11 +34,14 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     waiting,
     receiving,
     sending,
+    borrowing,
     closing,
     observation,
+    ownership,
   ]
   runCases(backend, areas.flat(), options)
 }
 
 export type { BackendModule, ConformanceOptions, Runner } from './harness'
-export { netPeers, type Peer, type PeerFamily, type PeerListener, type PeerNetwork } from './peers'
+export { netPeers } from './net-peers'
+export type { Peer, PeerFamily, PeerListener, PeerNetwork } from './peers'

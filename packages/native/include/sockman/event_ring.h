@@ -1,7 +1,7 @@
 // Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place.
 //
 // One producer (the driving thread), one consumer (the JavaScript thread). Happens-before:
-//  - a record's words are written before `tail` is stored (release); JavaScript loads `tail` with Atomics.load
+//  - a record's words are written before `publish` stores `tail` (release); JavaScript loads `tail` with Atomics.load
 //    (sequentially consistent, so an acquire) before it reads them;
 //  - JavaScript is done with a record, its block included, before it stores `head` with Atomics.store (a release);
 //    the producer loads `head` (acquire) before it counts the block free or reuses the record;
@@ -64,14 +64,32 @@ class EventRing {
   explicit EventRing(std::shared_ptr<Region> memory)
       : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared) {}
 
-  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order.
+  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order. JavaScript sees
+  /// nothing of it before `publish`.
   void push(const Record& record) {
     if (!backlog_.empty() || tail_ - reclaimed_ == kCapacity) {
       backlog_.push_back(record);
       return;
     }
-    shared_.records[tail_ % kCapacity] = record;
-    shared_.tail.store(++tail_, std::memory_order_release);
+    shared_.records[tail_++ % kCapacity] = record;
+  }
+
+  /// Driving thread: makes the last record longer by data that follows it in its block, instead of pushing one more.
+  /// False when it is another's, or published.
+  bool extend(int32_t slot, int32_t block, int32_t offset, int32_t length) {
+    if (tail_ == published_ || !backlog_.empty()) return false;
+    Record& last = shared_.records[(tail_ - 1) % kCapacity];
+    if (last.event != Event::data || last.slot != slot || last.block != block) return false;
+    if (last.offset + last.length != offset) return false;
+    last.length += length;
+    return true;
+  }
+
+  /// Driving thread: what was pushed is JavaScript's from now on. Whether there was anything.
+  bool publish() {
+    if (published_ == tail_) return false;
+    shared_.tail.store(published_ = tail_, std::memory_order_release);
+    return true;
   }
 
   /// Driving thread: whether reaping may go on. A margin stays free, so that the backlog is the rare case.
@@ -85,9 +103,8 @@ class EventRing {
     if (head == reclaimed_) return false;
     while (reclaimed_ != head) visit(shared_.records[reclaimed_++ % kCapacity]);
     while (!backlog_.empty() && tail_ - reclaimed_ < kCapacity) {
-      shared_.records[tail_ % kCapacity] = backlog_.front();
+      shared_.records[tail_++ % kCapacity] = backlog_.front();
       backlog_.pop_front();
-      shared_.tail.store(++tail_, std::memory_order_release);
     }
     return true;
   }
@@ -120,6 +137,7 @@ class EventRing {
   std::shared_ptr<Region> memory_;
   Shared& shared_;
   uint32_t tail_ = 0;
+  uint32_t published_ = 0;
   uint32_t reclaimed_ = 0;
   std::deque<Record> backlog_;
 };

@@ -55,7 +55,9 @@ class InlineDrive final : public Drive {
   }
   void wake() override {}  // the next turn reclaims, and one is due: this is called from inside a batch
   void ring() override {
-    if (!disposed_) loop_.engine().wake();
+    if (disposed_) return;
+    asked_ = true;
+    loop_.engine().wake();
   }
   void keepAlive(bool alive) override {
     if (handles_) (alive ? uv_ref : uv_unref)(reinterpret_cast<uv_handle_t*>(&handles_->poll));
@@ -139,11 +141,11 @@ class InlineDrive final : public Drive {
       loop_.expire();
       loop_.engine().reap(loop_);
       loop_.finished();
-      loop_.takeNews();
-      left -= std::min(left, delivery_.make(context_, left));
+      loop_.publish();
+      if (loop_.published() || std::exchange(asked_, false)) left -= std::min(left, delivery_.make(context_, left));
       if (disposed_) return;  // by the batch: process.exit() in a worker
       loop_.reclaim();
-      if (!loop_.engine().busy() && !loop_.takeNews()) return arm();
+      if (!loop_.engine().busy() && !loop_.publish()) return arm();
     }
     loop_.engine().wake();  // leaving on the budget: come back
     arm();
@@ -159,7 +161,7 @@ class InlineDrive final : public Drive {
     loop_.engine().submit();
     loop_.finished();
     // What a command brought about by itself, without the kernel, is delivered by a turn too.
-    if (loop_.takeNews() || loop_.engine().busy()) loop_.engine().wake();
+    if (loop_.publish() || loop_.engine().busy()) loop_.engine().wake();
     arm();
   }
   void arm() {
@@ -180,6 +182,7 @@ class InlineDrive final : public Drive {
   napi_async_context context_ = nullptr;
   Handles* handles_ = nullptr;
   Time armed_ = kNever;
+  bool asked_ = false;  // for a batch, by JavaScript
   bool disposed_ = false;
 };
 

@@ -132,10 +132,7 @@ class SockLoop {
       Connection& c = *table_.at(record.slot);
       if (setUndelivered(c, c.undelivered - record.length)) updateReceiving(c);
     });
-    if (any) {
-      engine_->replenish();
-      news_ = true;  // the backlog may have moved in
-    }
+    if (any) engine_->replenish();
     return any;
   }
 
@@ -205,8 +202,10 @@ class SockLoop {
     }
     return discarding_ || ring_.flushed();
   }
-  /// Whether records were pushed since it was last asked.
-  bool takeNews() { return std::exchange(news_, false); }
+  /// Publishes the records of this turn; whether there are any.
+  bool publish() { return ring_.publish(); }
+  /// JavaScript has something to read.
+  bool published() const { return !ring_.empty(); }
   /// Whether JavaScript's progress is what this loop waits for.
   bool starved() const { return !ring_.hasRoom() || engine_->starving() || closedWindows_ > 0; }
 
@@ -267,15 +266,19 @@ class SockLoop {
       return;
     }
     counters_.bytesReceived.add(length);
-    counters_.chunksReceived.add();
     c.bytesReceived.add(length);
     c.lastReceive.set(static_cast<uint64_t>(now()));
     const bool closed = setUndelivered(c, c.undelivered + static_cast<int64_t>(length));
-    push({.event = Event::data,
-          .slot = c.slot,
-          .block = static_cast<int32_t>(block),
-          .offset = static_cast<int32_t>(offset),
-          .length = static_cast<int32_t>(length)});
+    if (ring_.extend(c.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset), static_cast<int32_t>(length))) {
+      pool_.release(block);  // one record, one reference
+    } else {
+      counters_.chunksReceived.add();
+      push({.event = Event::data,
+            .slot = c.slot,
+            .block = static_cast<int32_t>(block),
+            .offset = static_cast<int32_t>(offset),
+            .length = static_cast<int32_t>(length)});
+    }
     if (closed) updateReceiving(c);
   }
 
@@ -353,7 +356,6 @@ class SockLoop {
     }
     counters_.pool.set(pool_.count() * pool_.blockSize());
     ring_.push(record);
-    news_ = true;
   }
 
   void enroll(Connection& c) {
@@ -510,7 +512,7 @@ class SockLoop {
   std::vector<bool> enrolled_;  // by slot: known to this thread
   std::vector<Listener*> listeners_;
   uint32_t pendingAccepts_ = 0, closedWindows_ = 0;
-  bool news_ = false, stopping_ = false, discarding_ = false, announced_ = false;
+  bool stopping_ = false, discarding_ = false, announced_ = false;
   Counters counters_;
 };
 

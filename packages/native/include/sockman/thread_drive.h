@@ -129,7 +129,7 @@ class ThreadDrive final : public Drive {
     loop_.expire();
   }
   void announce() {
-    if (loop_.takeNews() && !discard_.load()) bell_->ring();
+    if (loop_.publish() && !discard_.load()) bell_->ring();
   }
   void sleep() {
     const bool starved = loop_.starved();

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { assertBytes, pattern } from './bytes'
+import type { Case } from './harness'
+import { throwsCode } from './trial'
+
+const MI = 1 << 20
+
+/** C61: whose the buffer given to `send` is. */
+export const borrowing: readonly Case[] = [
+  {
+    title: 'C61 editing a buffer after send never changes what the peer gets',
+    async run(trial) {
+      const watched = trial.open({
+        onData: (id) => {
+          const small = pattern(2000, 2)
+          man.send(id, small)
+          small.fill(0)
+        },
+      })
+      const { man } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const large = pattern(16 * MI)
+      const original = Buffer.from(large)
+      man.send(id, large)
+      large.fill(0)
+      assertBytes(await peer.receive(large.length), original)
+      await peer.send(Buffer.from('x'))
+      assertBytes(await peer.receive(2000), pattern(2000, 2))
+    },
+  },
+  {
+    title: 'C61 borrow keeps the buffer alive until onReadyToSend; a detached one is refused',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const total = 16 * MI
+      // Nobody here keeps a reference.
+      man.send(id, pattern(total), { borrow: true })
+      for (let n = 0; n < 20; n++) pattern(MI, n)
+      assertBytes(await peer.receive(total), pattern(total))
+      await log.event(id, 'readyToSend')
+      const gone = new Uint8Array(10)
+      structuredClone(gone.buffer, { transfer: [gone.buffer] })
+      throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, gone, { borrow: true }))
+      throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, gone))
+    },
+  },
+  {
+    title: 'C61 a borrowed buffer that is transferred: refused, or an error, and never foreign bytes',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const total = 16 * MI
+      const data = new Uint8Array(total)
+      data.set(pattern(total))
+      assert.equal(man.send(id, data, { borrow: true }), false)
+      let refused = false
+      try {
+        structuredClone(data.buffer, { transfer: [data.buffer] })
+      } catch {
+        refused = true
+      }
+      const chunks: Buffer[] = []
+      const receiving = peer.receiveInto((chunk) => chunks.push(chunk), total)
+      if (refused) await receiving
+      else {
+        await log.event(id, 'error')
+        man.close(id)
+        await receiving
+      }
+      const got = Buffer.concat(chunks)
+      assertBytes(got, pattern(total).subarray(0, got.length))
+      if (refused) assert.equal(got.length, total)
+    },
+  },
+]
