@@ -36,7 +36,8 @@ struct Address {
   /** `127.0.0.1:8333`, `[::1]:8333`. */
   std::string ToString() const {
     char host[NI_MAXHOST], port[NI_MAXSERV];
-    if (getnameinfo(get(), size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    if (getnameinfo(get(), size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) !=
+        0) {
       return "?";
     }
     std::string text = storage.ss_family == AF_INET6 ? "[" : "";

@@ -43,7 +43,8 @@ void BlockImage::Index(uint32_t magic) {
     if (size_ - offset < kHeaderSize + kBlockHeaderSize) Fatal("the blocks end in the middle of a message");
     header = MessageHeader::Read(data_ + offset);
     const uint64_t size = kHeaderSize + uint64_t{header.length};
-    if (header.magic != magic || header.command != "block" || header.length > kMaxPayload || size > size_ - offset) {
+    if (header.magic != magic || header.command != "block" || header.length > kMaxPayload ||
+        size > size_ - offset) {
       Fatal("the blocks are not a sequence of block messages");
     }
     const uint8_t* block = data_ + offset + kHeaderSize;

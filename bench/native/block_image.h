@@ -1,4 +1,5 @@
-// The blocks to serve: complete `block` messages, back to back, in anonymous memory that sendfile(2) can read.
+// The blocks to serve: complete `block` messages, back to back, in anonymous memory that sendfile(2) can
+// read.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,8 @@ bool Client::OnReadable() {
   std::array<uint8_t, 64 << 10> buffer;
   const ssize_t got = recv(fd(), buffer.data(), buffer.size(), 0);
   if (got == 0) return false;
-  if (got < 0) return errno == EAGAIN || errno == EINTR || (errno == ECONNRESET ? false : Drop(std::strerror(errno)));
+  if (got < 0)
+    return errno == EAGAIN || errno == EINTR || (errno == ECONNRESET ? false : Drop(std::strerror(errno)));
   in_.insert(in_.end(), buffer.begin(), buffer.begin() + got);
   return Parse() && OnWritable();
 }
@@ -69,13 +70,15 @@ void Client::AnswerVersion() {
   version.Raw(nowhere.data(), nowhere.size()).Raw(nowhere.data(), nowhere.size());
   version.Number(uint64_t{0x6b636f73});  // nonce: only a node that might meet itself needs a random one
   const std::string_view agent = "/sockman-bench:0.1.0/";
-  version.Count(static_cast<uint16_t>(agent.size())).Raw(reinterpret_cast<const uint8_t*>(agent.data()), agent.size());
+  version.Count(static_cast<uint16_t>(agent.size()))
+      .Raw(reinterpret_cast<const uint8_t*>(agent.data()), agent.size());
   version.Number(static_cast<int32_t>(service_.image.blocks().size())).Number(uint8_t{0});
   Queue(version.Finish());
   Queue(Writer(service_.magic, "verack").Finish());
 }
 
-/** What follows the first known hash of the locator, in the order of the set; from its begin when none is known. */
+/** What follows the first known hash of the locator, in the order of the set; from its begin when none is
+ * known. */
 bool Client::AnswerGetHeaders(Reader payload) {
   payload.Number<uint32_t>();
   const uint64_t count = payload.Count();
@@ -120,7 +123,9 @@ bool Client::AnswerGetData(Reader payload) {
   }
   if (!missing.empty()) {
     Writer notfound(service_.magic, "notfound");
-    Queue(notfound.Count(static_cast<uint16_t>(missing.size() / 36)).Raw(missing.data(), missing.size()).Finish());
+    Queue(notfound.Count(static_cast<uint16_t>(missing.size() / 36))
+              .Raw(missing.data(), missing.size())
+              .Finish());
   }
   return true;
 }
@@ -144,7 +149,8 @@ bool Client::OnWritable() {
       sent = send(fd(), from + next.offset, most, MSG_NOSIGNAL);
     }
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno == EAGAIN || (errno == ECONNRESET || errno == EPIPE ? false : Drop(std::strerror(errno)));
+    if (sent < 0)
+      return errno == EAGAIN || (errno == ECONNRESET || errno == EPIPE ? false : Drop(std::strerror(errno)));
     next.offset += sent;
     next.left -= static_cast<size_t>(sent);
     share -= static_cast<size_t>(sent);

@@ -28,7 +28,8 @@ class Client {
  public:
   Client(Fd fd, Service& service) : fd_(std::move(fd)), service_(service) {}
 
-  /** Reads what is there and answers it. False when the client is to be dropped: `reason()` then says why, empty at an orderly end. */
+  /** Reads what is there and answers it. False when the client is to be dropped: `reason()` then says why,
+   * empty at an orderly end. */
   bool OnReadable();
   /** Sends until the socket is full or this turn's share is spent. False as above. */
   bool OnWritable();

@@ -75,7 +75,8 @@ class Writer {
   Bytes bytes_;
 };
 
-/** Reads values of the protocol from a payload; `ok()` turns false for good at the first read beyond its end. */
+/** Reads values of the protocol from a payload; `ok()` turns false for good at the first read beyond its end.
+ */
 class Reader {
  public:
   Reader(const uint8_t* data, size_t size) : at_(data), left_(size) {}

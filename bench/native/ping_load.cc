@@ -1,9 +1,11 @@
-// Load for `bench ping`: 32-byte requests in a closed loop, one outstanding per connection. One thread, epoll(7).
+// Load for `bench ping`: 32-byte requests in a closed loop, one outstanding per connection. One thread,
+// epoll(7).
 //
 //   ping-load HOST PORT CONNECTIONS SECONDS WARM-UP-SECONDS
 //
-// stdout: {"requests":…,"seconds":…,"p50":…,"p99":…,"cpu":…}: latencies in microseconds, its own CPU as a share of the
-// time (near 1 it is itself the bottleneck). Every answer is compared with its request; a wrong one ends it with 1.
+// stdout: {"requests":…,"seconds":…,"p50":…,"p99":…,"cpu":…}: latencies in microseconds, its own CPU as a
+// share of the time (near 1 it is itself the bottleneck). Every answer is compared with its request; a wrong
+// one ends it with 1.
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -72,7 +74,8 @@ class Load {
   Connection Connect(const Address& address, size_t index) {
     Fd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd.get() < 0) FatalErrno("socket");
-    if (connect(fd.get(), address.get(), address.size) < 0) FatalErrno(("connect " + address.ToString()).c_str());
+    if (connect(fd.get(), address.get(), address.size) < 0)
+      FatalErrno(("connect " + address.ToString()).c_str());
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     fcntl(fd.get(), F_SETFL, O_NONBLOCK);
@@ -82,7 +85,8 @@ class Load {
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) < 0) FatalErrno("epoll_ctl");
     Connection connection;
     connection.fd = std::move(fd);
-    for (size_t i = 0; i < connection.request.size(); i++) connection.request[i] = static_cast<uint8_t>(index * 31 + i);
+    for (size_t i = 0; i < connection.request.size(); i++)
+      connection.request[i] = static_cast<uint8_t>(index * 31 + i);
     return connection;
   }
 
@@ -92,7 +96,8 @@ class Load {
     std::memcpy(connection.request.data(), &sequence, sizeof sequence);
     connection.received = 0;
     connection.sent_at = Clock::now();
-    const ssize_t sent = send(connection.fd.get(), connection.request.data(), connection.request.size(), MSG_NOSIGNAL);
+    const ssize_t sent =
+        send(connection.fd.get(), connection.request.data(), connection.request.size(), MSG_NOSIGNAL);
     if (sent != static_cast<ssize_t>(connection.request.size())) FatalErrno("ping-load: send");
   }
 
@@ -129,7 +134,8 @@ int main(int argc, char** argv) {
   using namespace bench;
   if (argc != 6) Fatal("usage: ping-load HOST PORT CONNECTIONS SECONDS WARM-UP-SECONDS");
   const auto seconds = [](const char* text) {
-    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::strtod(text, nullptr)));
+    return std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(std::strtod(text, nullptr)));
   };
   Load load(Address::Parse(argv[1], argv[2]), std::strtoul(argv[3], nullptr, 10));
   load.latencies().reserve(1 << 22);
@@ -146,7 +152,7 @@ int main(int argc, char** argv) {
   if (latencies.empty()) Fatal("ping-load: no answer");
   std::sort(latencies.begin(), latencies.end());
   const double cpu = (after.user + after.system - before.user - before.system) / elapsed;
-  std::printf("{\"requests\":%zu,\"seconds\":%.6f,\"p50\":%.2f,\"p99\":%.2f,\"cpu\":%.4f}\n", latencies.size(), elapsed,
-              Percentile(latencies, 0.5), Percentile(latencies, 0.99), cpu);
+  std::printf("{\"requests\":%zu,\"seconds\":%.6f,\"p50\":%.2f,\"p99\":%.2f,\"cpu\":%.4f}\n",
+              latencies.size(), elapsed, Percentile(latencies, 0.5), Percentile(latencies, 0.99), cpu);
   return 0;
 }

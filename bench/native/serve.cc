@@ -2,9 +2,9 @@
 //
 //   serve HOST PORT MAGIC(hex) sendfile|send   3< block messages
 //
-// stdout: {"listening":"127.0.0.1:8333","blocks":128,"bytes":205000000} once it listens, and for every line on stdin
-// {"user":…,"system":…,"bytesSent":…} (CPU seconds, bytes so far). It ends when stdin does, so that it cannot outlive
-// the process that started it, and on SIGTERM and SIGINT.
+// stdout: {"listening":"127.0.0.1:8333","blocks":128,"bytes":197231959} once it listens, and for every line
+// on stdin {"user":…,"system":…,"bytesSent":…} (CPU seconds, bytes so far). It ends when stdin does, so that
+// it cannot outlive the process that started it, and on SIGTERM and SIGINT.
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -63,7 +63,8 @@ class Server {
     const int on = 1;
     if (listener_.get() < 0) FatalErrno("socket");
     setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener_.get(), address.get(), address.size) < 0) FatalErrno(("bind " + address.ToString()).c_str());
+    if (bind(listener_.get(), address.get(), address.size) < 0)
+      FatalErrno(("bind " + address.ToString()).c_str());
     if (listen(listener_.get(), SOMAXCONN) < 0) FatalErrno("listen");
     address.size = sizeof address.storage;
     getsockname(listener_.get(), address.get(), &address.size);
@@ -104,7 +105,8 @@ class Server {
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const int number = fd.get();
     Watch(EPOLL_CTL_ADD, number, EPOLLIN);
-    clients_.emplace(number, std::make_unique<Client>(std::move(fd), service_)).first->second->interest = EPOLLIN;
+    clients_.emplace(number, std::make_unique<Client>(std::move(fd), service_)).first->second->interest =
+        EPOLLIN;
   }
 
   void Serve(int fd, uint32_t ready) {
@@ -112,7 +114,8 @@ class Server {
     const bool lives = (!(ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) || client.OnReadable()) &&
                        (!(ready & EPOLLOUT) || client.OnWritable());
     if (!lives) {
-      if (!client.reason().empty()) std::fprintf(stderr, "serve: client dropped: %s\n", client.reason().c_str());
+      if (!client.reason().empty())
+        std::fprintf(stderr, "serve: client dropped: %s\n", client.reason().c_str());
       clients_.erase(fd);  // Closing takes it out of epoll as well.
       return;
     }
@@ -139,7 +142,8 @@ class Server {
 int main(int argc, char** argv) {
   using namespace bench;
   const std::string_view path = argc == 5 ? argv[4] : "";
-  if (path != "sendfile" && path != "send") Fatal("usage: serve HOST PORT MAGIC sendfile|send  3< block messages");
+  if (path != "sendfile" && path != "send")
+    Fatal("usage: serve HOST PORT MAGIC sendfile|send  3< block messages");
   const uint32_t magic = static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 16));
   signal(SIGPIPE, SIG_IGN);  // sendfile(2) has no MSG_NOSIGNAL.
   Fd pipe(3);

@@ -45,7 +45,8 @@ void Compress(State& state, const uint8_t* chunk) {
 }  // namespace
 
 Hash Sha256(const uint8_t* data, size_t size) {
-  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   size_t at = 0;
   for (; at + 64 <= size; at += 64) Compress(state, data + at);
 

@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4), one shot. The serving process hashes headers and control messages with it: a few hundred
-// bytes at a time, never blocks, whose checksums arrive ready-made.
+// SHA-256 (FIPS 180-4), one shot. The serving process hashes headers and control messages with it: a few
+// hundred bytes at a time, never blocks, whose checksums arrive ready-made.
 #pragma once
 
 #include <array>

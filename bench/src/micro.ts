@@ -26,10 +26,10 @@ const PAYLOAD = 32
  *
  * - *address*: parse and format one IPv6 address.
  * - *framing*: 256 KiB from the middle of a block through the framer, not hashed.
- * - *send crossing*: one `send` of 32 bytes outside callbacks, to each of 64 loopback connections in turn: call, kernel
- *   and return.
- * - *receive crossing*: from the last of those sends until all 64 have come in as `onData` on the other ends, which
- *   belong to the same SockMan, divided by 64: a batch of 64 events, wake-up included.
+ * - *send crossing*: one `send` of 32 bytes outside callbacks, to each of 64 loopback connections in turn:
+ *   call, kernel and return.
+ * - *receive crossing*: from the last of those sends until all 64 have come in as `onData` on the other ends,
+ *   which belong to the same SockMan, divided by 64: a batch of 64 events, wake-up included.
  *
  * @param seconds per task, at least
  * @param note told which backends are left out, and why

@@ -10,7 +10,7 @@ import { formatPing, summarizePoints } from './ping/report'
 import { PROFILES, type ProfileName } from './profile'
 import { writeJson } from './report/json'
 import { BACKEND_NAMES, parseBenchRow } from './rows/row'
-import { BlockServer } from './server/block-server'
+import { BlockServer, type SendPath } from './server/block-server'
 import type { Verify } from './wire/framing'
 import { NETWORKS, type Network } from './wire/network'
 
@@ -18,7 +18,8 @@ import { NETWORKS, type Network } from './wire/network'
  * The command line.
  *
  * @param abort ends what runs
- * @returns a function of the arguments that answers the exit code; it throws CommanderError (said already), UsageError, BenchError
+ * @returns a function of the arguments that answers the exit code; it throws CommanderError (said already),
+ *   UsageError, BenchError
  */
 export function createProgram(abort: AbortSignal): (args: string[]) => Promise<number> {
   let exitCode = 0
@@ -51,6 +52,7 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
       'download from running servers, IP:port separated by commas, instead of starting one',
       addresses,
     )
+    .addOption(sendPath())
     .addOption(
       new Option('--network <name>', 'of the servers of --connect').choices(NETWORKS).default('regtest'),
     )
@@ -104,10 +106,8 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
     .description('serve blocks until Ctrl-C')
     .addOption(blocks())
     .option('--listen <address>', 'IP:port, 0 for a free port', address, SockAddr.parse('127.0.0.1:0'))
-    .addOption(
-      new Option('--send <path>', 'how blocks leave').choices(['sendfile', 'send']).default('sendfile'),
-    )
-    .action(async (options: { blocks: string; listen: SockAddr; send: 'sendfile' | 'send' }) => {
+    .addOption(sendPath())
+    .action(async (options: { blocks: string; listen: SockAddr; send: SendPath }) => {
       const set = openBlockSet(options.blocks)
       await using server = await BlockServer.start(set, options.listen, options.send)
       for (const note of set.notes) console.error(note)
@@ -136,6 +136,7 @@ interface IbdArguments {
   laps?: number
   verify: Verify
   stallTimeout: number
+  send: SendPath
   connect?: SockAddr[]
   network: Network
   json?: string
@@ -161,6 +162,11 @@ function blocks(): Option {
   return new Option('--blocks <source>', `a block file, a directory of them, or ${SYNTHETIC_LARGE}`)
     .env('SOCKMAN_BLOCKS')
     .default(SYNTHETIC_LARGE)
+}
+
+function sendPath(): Option {
+  const meaning = 'how blocks leave the server: by page reference, or copied'
+  return new Option('--send <path>', meaning).choices(['sendfile', 'send']).default('sendfile')
 }
 
 function profile(): Option {

@@ -16,11 +16,12 @@ const MAX_SET = 2 * 1024 ** 3
  * Blocks from a file or from the files of a directory, in the order of their names. A file is
  *
  * - *raw*: one serialized block;
- * - *framed*: a `blk*.dat` of Bitcoin Core, records of magic, length (uint32 LE) and block, zeros at the end allowed;
+ * - *framed*: a `blk*.dat` of Bitcoin Core, records of magic, length (uint32 LE) and block, zeros at the end
+ *   allowed;
  * - either of them compressed with bzip2 (`.bz2`).
  *
- * Every block is walked to its last byte and must meet the target in its header. In a directory, files of other
- * names than `.raw .dat .blk .bin .bz2` are left out with a note; a block met twice is served once.
+ * Every block is walked to its last byte and must meet the target in its header. In a directory, files of
+ * other names than `.raw .dat .blk .bin .bz2` are left out with a note; a block met twice is served once.
  *
  * @throws BenchError naming the file and what is wrong with it
  */

@@ -9,7 +9,10 @@ export interface BlockSet {
   /** `synthetic:large`, or the path as it was given. */
   readonly name: string
   readonly network: Network
-  /** Serialized blocks (the payloads of `block` messages) in the order they are served; each is valid until the next. */
+  /**
+   * Serialized blocks (the payloads of `block` messages) in the order they are served; each is valid until
+   * the next.
+   */
   blocks(): Iterable<Uint8Array>
   /** What the set is, one sentence for the report. */
   readonly description: string

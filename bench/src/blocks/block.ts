@@ -16,7 +16,8 @@ export function meetsTarget(header: Uint8Array): boolean {
 }
 
 /**
- * Length of the serialized block at the begin of `data`, found by walking its transactions (BIP 144 serialization).
+ * Length of the serialized block at the begin of `data`, found by walking its transactions (BIP 144
+ * serialization).
  *
  * @throws RangeError when the data ends inside the block
  */

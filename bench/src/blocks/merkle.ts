@@ -1,6 +1,9 @@
 import { sha256d } from '../wire/hash'
 
-/** Root of the tree over at least one hash of 32 bytes; an odd level repeats its last. Source: `consensus/merkle.cpp`. */
+/**
+ * Root of the tree over at least one hash of 32 bytes; an odd level repeats its last. Source:
+ * `consensus/merkle.cpp`.
+ */
 export function merkleRoot(leaves: readonly Buffer[]): Buffer {
   let level = leaves
   while (level.length > 1) {

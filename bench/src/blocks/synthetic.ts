@@ -25,12 +25,14 @@ interface Transaction {
 }
 
 /**
- * `synthetic:large`: 128 blocks of 1 to 2.2 MB, about 205 MB, linked to regtest's genesis; the same bytes on every
- * machine. Headers carry proof of work found by trying nonces (regtest's target), the merkle root over the
- * transactions' ids, and increasing times; coinbases carry height (BIP 34) and witness commitment (BIP 141).
+ * `synthetic:large`: 128 blocks of 1 to 2.2 MB, about 197 MB, linked to regtest's genesis; the same bytes on
+ * every machine. Headers carry proof of work found by trying nonces (regtest's target), the merkle root over
+ * the transactions' ids, and increasing times; coinbases carry height (BIP 34) and witness commitment (BIP
+ * 141).
  *
- * Every block has its own coinbase and its own run of a pool of 400 large transactions, most of whose bytes are witness, so
- * that the weight stays below 4 000 000. They spend outputs that do not exist: a chain of valid headers, not of valid spends.
+ * Every block has its own coinbase and its own run of a pool of 400 large transactions, most of whose bytes
+ * are witness, so that the weight stays below 4 000 000. They spend outputs that do not exist: a chain of
+ * valid headers, not of valid spends.
  */
 export function syntheticLarge(): BlockSet {
   return {

@@ -10,7 +10,10 @@ import { Peer, type PeerOwner, type Request } from './peer'
 
 /** Blocks asked from one peer at a time (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`, net_processing.cpp). */
 const IN_FLIGHT = 16
-/** No block is asked for this far beyond the first that is missing (`BLOCK_DOWNLOAD_WINDOW`, net_processing.cpp). */
+/**
+ * No block is asked for this far beyond the first that is missing (`BLOCK_DOWNLOAD_WINDOW`,
+ * net_processing.cpp).
+ */
 const WINDOW = 1024
 
 /** What to download and how; plain data. */
@@ -44,8 +47,8 @@ export interface DownloadResult extends Measurement {
 }
 
 /**
- * An IBD-style download: handshakes with all peers, headers from one, then blocks from all through a moving window.
- * A peer that fails is dropped and what it owed is asked from another.
+ * An IBD-style download: handshakes with all peers, headers from one, then blocks from all through a moving
+ * window. A peer that fails is dropped and what it owed is asked from another.
  */
 export class Download implements PeerOwner {
   readonly #transport: Transport
@@ -124,7 +127,8 @@ export class Download implements PeerOwner {
   /** From one peer, and where that fails from the next. */
   async #downloadHeaders(): Promise<void> {
     const known = new Set<string>()
-    // An unknown hash first: the answer then starts at the begin, for this server and for a Bitcoin Core node.
+    // An unknown hash first: the answer then starts at the begin, for this server and for a Bitcoin Core
+    // node.
     let last: Uint8Array = Buffer.alloc(32)
     for (let more = true; more; ) {
       const [peer] = this.#live

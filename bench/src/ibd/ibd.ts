@@ -4,7 +4,7 @@ import { BenchError } from '../errors'
 import { PROFILES, type ProfileName } from '../profile'
 import { startProgress } from '../report/progress'
 import { availableRows, type BenchRow } from '../rows/row'
-import { BlockServer, ServerGone, type ServerUsage } from '../server/block-server'
+import { BlockServer, type SendPath, ServerGone, type ServerUsage } from '../server/block-server'
 import type { Verify } from '../wire/framing'
 import type { Network } from '../wire/network'
 import type { DownloadPlan } from './download'
@@ -34,6 +34,8 @@ export interface IbdOptions {
   readonly verify: Verify
   /** ms. */
   readonly stallTimeout: number
+  /** Of our own server. */
+  readonly send: SendPath
   /** Running servers to download from instead of our own. */
   readonly connect: readonly SockAddr[] | undefined
   /** Of those servers. */
@@ -43,7 +45,10 @@ export interface IbdOptions {
 /** One data point. `round` pairs it with the other rows'. */
 export interface Trial extends TrialResult {
   readonly round: number
-  /** CPU seconds of the serving process during the whole trial, warm-up included, and the bytes it sent; null where it is not ours. */
+  /**
+   * CPU seconds of the serving process during the whole trial, warm-up included, and the bytes it sent; null
+   * where it is not ours.
+   */
   readonly server: ServerUsage | null
 }
 
@@ -56,18 +61,24 @@ export interface RowResult {
   failure?: string
 }
 
+/** The blocks that were served; sizes in bytes of `block` messages. */
+export interface SetSummary {
+  readonly name: string
+  readonly description: string
+  readonly blocks: number
+  readonly bytes: number
+  readonly smallest: number
+  readonly median: number
+  readonly largest: number
+}
+
 export interface IbdResult {
   readonly options: IbdOptions & {
     readonly trials: number
     readonly laps: number
     readonly warmUpLaps: number
   }
-  readonly set: {
-    readonly name: string
-    readonly description: string
-    readonly blocks: number
-    readonly bytes: number
-  } | null
+  readonly set: SetSummary | null
   readonly rows: readonly RowResult[]
 }
 
@@ -80,8 +91,8 @@ interface Source {
 }
 
 /**
- * The main job: every row downloads the same blocks in processes of its own, round by round, the order of the rows
- * rotating from round to round.
+ * The main job: every row downloads the same blocks in processes of its own, round by round, the order of the
+ * rows rotating from round to round.
  *
  * @param abort ends children and server; its reason is thrown then
  * @throws UsageError, BenchError
@@ -91,7 +102,7 @@ export async function runIbd(options: IbdOptions, abort: AbortSignal): Promise<I
   const rows = await availableRows(options.rows, DEFAULT_ROWS, notes)
   if (!options.connect) {
     const set = openBlockSet(options.blocks)
-    await using server = await BlockServer.start(set, SockAddr.parse('127.0.0.1:0'))
+    await using server = await BlockServer.start(set, SockAddr.parse('127.0.0.1:0'), options.send)
     for (const note of set.notes) notes(note)
     return await measure(
       rows,
@@ -163,12 +174,15 @@ async function measure(
   }
   return {
     options: { ...options, trials, laps, warmUpLaps },
-    set:
-      set && server
-        ? { name: set.name, description: set.description, blocks: server.count, bytes: server.bytes }
-        : null,
+    set: set && server ? summarizeSet(set, server) : null,
     rows: results,
   }
+}
+
+function summarizeSet({ name, description }: BlockSet, { count, bytes, sizes }: BlockServer): SetSummary {
+  const sorted = [...sizes].sort((a, b) => a - b)
+  const [smallest, median, largest] = [sorted[0]!, sorted[count >> 1]!, sorted[count - 1]!]
+  return { name, description, blocks: count, bytes, smallest, median, largest }
 }
 
 async function runOne(

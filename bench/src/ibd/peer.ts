@@ -54,7 +54,10 @@ interface ByteStream {
   push(chunk: Uint8Array): void
 }
 
-/** The protocol on one connection, from handshake to end: version, verack, headers, blocks. Owned by the download. */
+/**
+ * The protocol on one connection, from handshake to end: version, verack, headers, blocks. Owned by the
+ * download.
+ */
 export class Peer implements MessageSink {
   readonly name: string
   readonly inFlight: Request[] = []

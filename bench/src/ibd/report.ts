@@ -6,6 +6,9 @@ import type { IbdResult, RowResult, Trial } from './ibd'
 /** The row that the ratios are to. */
 const BASELINE = 'net'
 
+/** The row that neither frames nor verifies. */
+const COUNTING = 'net:raw'
+
 /** Figures of one row, each over its trials. */
 export interface RowSummary {
   /** What really ran. */
@@ -105,12 +108,17 @@ function explain(result: IbdResult, summaries: readonly RowSummary[]): string[] 
   const { options, set } = result
   const lines = [
     machineLine(describeMachine()),
-    ...(set ? [`${set.description}: ${set.blocks} blocks, ${(set.bytes / 1e6).toFixed(1)} MB.`] : []),
+    ...(set ? [`${set.description}: ${describeMix(set)}.`] : []),
     `${options.peers} peers, ${times(options.laps, 'lap')} over the set per trial${
       options.warmUpLaps > 0 ? ' after one more to warm up' : ''
-    }, all of it from the server's memory; ${VERIFIED[options.verify]}.`,
+    }, ${set ? `all of it sent from memory by ${options.send}(2); ` : ''}${VERIFIED[options.verify]}.`,
     `${explainIntervals(summaries[0]!.gigabytesPerSecond)} Rows take turns; each trial is a process of its own. Ratios are taken round by round.`,
-    verdict(summaries),
+    verdict(summaries.filter(({ row }) => row !== COUNTING)),
+    ...(summaries.some(({ row }) => row === COUNTING)
+      ? [
+          `${COUNTING} only counts bytes: what the baseline's sockets give before any framing; it takes no part in the comparison.`,
+        ]
+      : []),
     'This is a socket figure over loopback, not the speed of a real initial block download, which validation dominates.',
   ]
   return lines
@@ -121,13 +129,20 @@ const VERIFIED = {
   none: 'every length and block header hash checked, payloads not hashed (--verify none)',
 } as const
 
+function describeMix({ blocks, bytes, smallest, median, largest }: NonNullable<IbdResult['set']>): string {
+  const sizes = [smallest, median, largest].map((size) =>
+    size >= 1e5 ? `${(size / 1e6).toFixed(2)} MB` : `${size} B`,
+  )
+  return `${blocks} blocks, ${(bytes / 1e6).toFixed(1)} MB, messages of ${sizes[0]} to ${sizes[2]}, median ${sizes[1]}`
+}
+
 function times(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** A winner only where its interval stands apart from every other. */
 function verdict(summaries: readonly RowSummary[]): string {
-  if (summaries.length === 1) return 'One row: nothing to compare.'
+  if (summaries.length < 2) return 'One row: nothing to compare.'
   const [first, ...others] = [...summaries].sort(
     (a, b) => b.gigabytesPerSecond.median - a.gigabytesPerSecond.median,
   )

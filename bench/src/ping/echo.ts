@@ -1,4 +1,5 @@
-// The child process of one ping trial: sends back whatever comes in, over the row under test, until its parent goes.
+// The child process of one ping trial: sends back whatever comes in, over the row under test, until its
+// parent goes.
 import { SockAddr } from '@sockman/core'
 import { openTransport, parseBenchRow } from '../rows/row'
 import type { EchoMessage, EchoQuestion } from './echo-process'

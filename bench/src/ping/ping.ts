@@ -58,8 +58,8 @@ export interface PingResult {
 }
 
 /**
- * Requests and responses of 32 bytes in a closed loop. The row is the server, in a process of its own per trial; the
- * load comes from a native process. Rows take turns as in `runIbd`.
+ * Requests and responses of 32 bytes in a closed loop. The row is the server, in a process of its own per
+ * trial; the load comes from a native process. Rows take turns as in `runIbd`.
  *
  * @param abort ends server and load; its reason is thrown then
  * @throws UsageError, BenchError

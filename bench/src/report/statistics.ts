@@ -10,9 +10,9 @@ export interface Summary {
 }
 
 /**
- * Median and the narrowest symmetric order-statistics interval that covers it with at least 95 %; with fewer than
- * six values no interval does, and it is their range. Assumes nothing about the distribution. Source: David and
- * Nagaraja, *Order Statistics*, 7.1.
+ * Median and the narrowest symmetric order-statistics interval that covers it with at least 95 %; with fewer
+ * than six values no interval does, and it is their range. Assumes nothing about the distribution. Source:
+ * David and Nagaraja, *Order Statistics*, 7.1.
  *
  * @param values at least one
  */
@@ -31,7 +31,9 @@ export function summarize(values: readonly number[]): Summary {
   }
 }
 
-/** That the median lies inside when `cut` values are left out at either end: 1 − 2·P(Binomial(n, ½) ≤ cut). */
+/**
+ * That the median lies inside when `cut` values are left out at either end: 1 − 2·P(Binomial(n, ½) ≤ cut).
+ */
 function coverageOf(count: number, cut: number): number {
   let [term, tail] = [0.5 ** count, 0]
   for (let k = 0; k <= cut; k++) {
@@ -47,7 +49,8 @@ export function overlap(a: Summary, b: Summary): boolean {
 }
 
 /**
- * Ratio to a baseline measured in the same rounds, taken round by round, so that what slows a whole round cancels out.
+ * Ratio to a baseline measured in the same rounds, taken round by round, so that what slows a whole round
+ * cancels out.
  *
  * @param values, baseline by round; rounds that lack either are left out
  * @returns undefined without a common round

@@ -1,7 +1,9 @@
 import Table from 'cli-table3'
 import type { Summary } from './statistics'
 
-/** A table for the terminal, without colours, so that it can be pasted anywhere. Numbers stand on the right. */
+/**
+ * A table for the terminal, without colours, so that it can be pasted anywhere. Numbers stand on the right.
+ */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     head: [...head],

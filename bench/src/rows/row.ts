@@ -113,7 +113,9 @@ export async function whyUnavailable(row: BenchRow): Promise<string | undefined>
   return undefined
 }
 
-/** The rows that can run: a named one that cannot is an error, one of the defaults is left out and `note`d. */
+/**
+ * The rows that can run: a named one that cannot is an error, one of the defaults is left out and `note`d.
+ */
 export async function availableRows(
   named: readonly string[] | undefined,
   defaults: readonly string[],

@@ -57,8 +57,8 @@ export class BlockServer implements AsyncDisposable {
    * Starts a process that serves `set`, once it listens.
    *
    * @param address TCP; port 0 takes a free one
-   * @throws BenchError when the set is malformed or the program not built; ServerGone, after its own line on stderr,
-   *   when the address cannot be had
+   * @throws BenchError when the set is malformed or the program not built; ServerGone, after its own line on
+   *   stderr, when the address cannot be had
    */
   static async start(set: BlockSet, address: SockAddr, path: SendPath = 'sendfile'): Promise<BlockServer> {
     if (address.family === 'unix') throw new UsageError(`--listen takes an IP address, not ${address}`)
@@ -72,7 +72,8 @@ export class BlockServer implements AsyncDisposable {
     const lines = createInterface({ input: helper.process.stdout! })[Symbol.asyncIterator]()
     const sizes: number[] = []
     try {
-      // A server that fails before it has read all breaks the pipe; its own words and exit code say more than EPIPE.
+      // A server that fails before it has read all breaks the pipe; its own words and exit code say more than
+      // EPIPE.
       const sent = pipeline(
         Readable.from(messages(set, magic, sizes)),
         helper.process.stdio[3] as NodeJS.WritableStream,

@@ -33,8 +33,8 @@ export class FramingError extends Error {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Cuts a byte stream into P2P messages (version 1 transport) without assembling them: payloads go on as views of the
- * chunks they came in, so a chunk in the middle of a block costs one call and no allocation.
+ * Cuts a byte stream into P2P messages (version 1 transport) without assembling them: payloads go on as views
+ * of the chunks they came in, so a chunk in the middle of a block costs one call and no allocation.
  */
 export class Framer {
   readonly #magic: number

@@ -74,8 +74,8 @@ export function decodeVersion(payload: Uint8Array): Version {
 }
 
 /**
- * Payload of `getheaders`: up to 2 000 headers after the first hash of the locator that the peer knows, from the
- * begin of its chain when it knows none.
+ * Payload of `getheaders`: up to 2 000 headers after the first hash of the locator that the peer knows, from
+ * the begin of its chain when it knows none.
  */
 export function encodeGetHeaders(locator: readonly Uint8Array[]): Buffer {
   const writer = new ByteWriter().uint32(PROTOCOL_VERSION).count(locator.length)

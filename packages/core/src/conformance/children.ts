@@ -7,8 +7,8 @@ import type { Facts } from './harness'
 
 /** A process that runs one scenario of `child.ts`. */
 export interface Child {
-  /** Its next line on standard output, or undefined once there is none. */
-  line(): Promise<string | undefined>
+  /** Its next line on standard output; rejects, with how it ended, once there is none. */
+  line(): Promise<string>
   /** The other end of its descriptor 3, a connected Unix stream socket. */
   readonly socket: Duplex
   /** Whether it has not ended yet. */
@@ -37,7 +37,12 @@ export function runChild({ specifier, drive }: Facts, scenario: string, args: re
     return { code, signal, stderr }
   })
   return {
-    line: async () => (await lines.next()).value,
+    line: async () => {
+      const { value, done } = await lines.next()
+      if (!done) return value
+      const { code, signal } = await end
+      throw new Error(`the process of '${scenario}' ended with ${signal ?? code} and no such line: ${stderr}`)
+    },
     socket,
     get running() {
       return running

@@ -15,7 +15,7 @@ export const ending: readonly Case[] = [
     async run(trial) {
       for (const scenario of ['alive-listening', 'alive-connected']) {
         const child = trial.child(scenario)
-        const address = (await child.line())!
+        const address = await child.line()
         await window(300)
         assert.ok(child.running, `${scenario}: the process has ended`)
         const peer = await trial.network.connect(address)

@@ -122,7 +122,10 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   static Address address(const Napi::Value& value) {
     return Address::parse(value.As<Napi::String>().Utf8Value()).value_or(Address());
   }
-  Connection& connection(const Napi::Value& slot) { return *table_.at(integer(slot)); }
+  Connection& connection(const Napi::Value& slot) {
+    ring_->enter();
+    return *table_.at(integer(slot));
+  }
 
   void raise(const Failure& failure) {
     Napi::Error error = Napi::Error::New(env_, failure.syscall);
@@ -215,6 +218,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   /// (number), after `listenerClosed`
   Napi::Value freeListener(const Info& info) {
+    ring_->enter();
     listeners_.erase(integer(info[0]));
     return env_.Undefined();
   }
@@ -266,12 +270,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   /// (position of an `accepted` record) → slot, -1 when there is none left; takes the descriptor over
   Napi::Value admit(const Info& info) {
+    ring_->enter();
     Fd fd(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
     Connection* c = open(std::move(fd));
     return c ? id(*c) : Napi::Number::New(env_, -1);
   }
   /// (position of an `accepted` record): closes it unseen
   Napi::Value reject(const Info& info) {
+    ring_->enter();
     const Fd refused(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
     return env_.Undefined();
   }
@@ -308,6 +314,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     std::byte* bytes = cork_->base() + kCorkEntries * sizeof(CorkEntry);
     uint32_t behind = 0;
     done_.assign(count, false);
+    ring_->enter();
     for (uint32_t i = 0; i < count; i++) {
       if (done_[i]) continue;
       parts_.clear();
@@ -340,6 +347,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     } else {
       sending_.send(c, &part, 1, length, flags & SendPath<Loop>::kMore);
     }
+    ring_->leave();  // what was sent may have been a view of receive memory
     return Napi::Number::New(env_, static_cast<double>(sending_.queued(c)));
   }
   /// (slot): goes on with borrowed buffers; whether none is left

@@ -8,6 +8,9 @@
 //  - `starved` and `head` form the usual pair: the producer stores starved = 1, then looks at head again, then
 //    sleeps; JavaScript stores head, then looks at starved, then wakes it. Both are sequentially consistent, so at
 //    least one of them sees the other.
+// JavaScript's own accesses are outside of C++'s memory model (and of what a thread sanitizer sees), so native calls of
+// the JavaScript thread that touch a connection or receive memory repeat the pair: `enter` acquires `tail`, `leave`
+// releases a count that `reclaim` acquires after `head`.
 #pragma once
 
 #include <atomic>
@@ -101,6 +104,7 @@ class EventRing {
   bool reclaim(Visit&& visit) {
     const uint32_t head = shared_.head.load(std::memory_order_seq_cst);
     if (head == reclaimed_) return false;
+    (void)calls_.load(std::memory_order_acquire);
     while (reclaimed_ != head) visit(shared_.records[reclaimed_++ % kCapacity]);
     while (!backlog_.empty() && tail_ - reclaimed_ < kCapacity) {
       shared_.records[tail_++ % kCapacity] = backlog_.front();
@@ -121,6 +125,11 @@ class EventRing {
   bool consumed() const { return shared_.head.load(std::memory_order_seq_cst) != reclaimed_; }
   void setStarved(bool starved) { shared_.starved.store(starved, std::memory_order_seq_cst); }
 
+  /// JavaScript thread, first in a native call: all that was published has happened.
+  void enter() const { (void)shared_.tail.load(std::memory_order_acquire); }
+  /// JavaScript thread, last in a native call that read receive memory.
+  void leave() { calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
   /// JavaScript thread.
   bool empty() const {
     return shared_.head.load(std::memory_order_relaxed) == shared_.tail.load(std::memory_order_acquire);
@@ -136,6 +145,8 @@ class EventRing {
 
   std::shared_ptr<Region> memory_;
   Shared& shared_;
+  std::atomic<uint32_t> calls_{0};
+  // The driving thread's.
   uint32_t tail_ = 0;
   uint32_t published_ = 0;
   uint32_t reclaimed_ = 0;
