@@ -11,7 +11,9 @@ if (!library) {
   process.exit(2)
 }
 const backends = names.length > 0 ? names : ['poll', 'iouring']
-const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], { encoding: 'utf8' }).trim()
+const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], {
+  encoding: 'utf8',
+}).trim()
 const options = {
   TSAN_OPTIONS: `suppressions=${join(root, 'scripts/tsan.supp')} exitcode=66 history_size=7`,
   ASAN_OPTIONS: 'detect_leaks=1 exitcode=66',

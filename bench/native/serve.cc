@@ -103,6 +103,12 @@ class Server {
     if (fd.get() < 0) return;  // Gone again, or out of descriptors: the next one may work.
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // Not paced by a timer (bbr), whatever the machine's default: the server must not be the bottleneck.
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+    // A window's worth, as a peer across a network has: more would only pile up between the two and leave the
+    // cache.
+    const int window = 128 << 10;
+    setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &window, sizeof window);
     const int number = fd.get();
     Watch(EPOLL_CTL_ADD, number, EPOLLIN);
     clients_.emplace(number, std::make_unique<Client>(std::move(fd), service_)).first->second->interest =

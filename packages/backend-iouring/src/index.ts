@@ -5,7 +5,8 @@ import { nativeBackend } from '@sockman/native'
 export const backend: Backend = nativeBackend({
   name: 'iouring',
   url: import.meta.url,
-  whenNotBuilt: 'install liburing-dev (apt-get install -y liburing-dev), then run npm rebuild @sockman/backend-iouring',
+  whenNotBuilt:
+    'install liburing-dev (apt-get install -y liburing-dev), then run npm rebuild @sockman/backend-iouring',
   whenRefused: (code) =>
     code === 'EPERM' || code === 'EACCES' || code === 'ENOSYS'
       ? 'administrators often disable io_uring for security: choose poll; where it may be allowed, look at the ' +

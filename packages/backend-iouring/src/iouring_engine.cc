@@ -15,7 +15,8 @@ constexpr uint32_t kMostBuffers = 32768;
 
 /// Best first; the next is tried on EINVAL. SINGLE_ISSUER and DEFER_TASKRUN: kernel 6.1; COOP_TASKRUN: 5.19.
 constexpr uint32_t kLadder[] = {
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     0,
 };
@@ -148,14 +149,15 @@ void IoUringEngine::armReceive(Port& port) {
   port.receiveArmed = true;
   io_uring_sqe* sqe = next();
   const size_t block = pool_.blockSize();
-  // Few free blocks: one receive each, so that the first does not take them all. Little room: one, cut to fit.
+  // Few free blocks: one receive each, so that the first does not take them all. Little room: one, cut to
+  // fit.
   if (lent_ * 2 < pool_.initial() || (limited_ && port.room < 2 * block)) {
     io_uring_prep_recv(sqe, port.fd.get(), nullptr, std::min(port.room, block), 0);
   } else {
     io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
     if (limited_) {
-      // Kernel 6.17: at most `len` at a time, and none after the first that makes it `optlen` (file_index in older
-      // headers) or more: no more than there is room for.
+      // Kernel 6.17: at most `len` at a time, and none after the first that makes it `optlen` (file_index in
+      // older headers) or more: no more than there is room for.
       sqe->len = static_cast<uint32_t>(block);
       sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
     }
@@ -227,7 +229,8 @@ void IoUringEngine::starve(Port& port) {
   starved_.push_back(&port);
 }
 
-/// The kernel takes blocks first in, first out: no more are lent than the initial pool, so that they stay in cache.
+/// The kernel takes blocks first in, first out: no more are lent than the initial pool, so that they stay in
+/// cache.
 void IoUringEngine::refill() {
   int added = 0;
   const int mask = static_cast<int>(bufferEntries_ - 1);
@@ -259,7 +262,9 @@ void IoUringEngine::submit() {
 
 void IoUringEngine::wait(Time deadline) {
   counters_.syscalls.add();
-  const Time left = !forgotten_.empty() ? 0 : deadline == kNever ? kNever : std::max<Time>(0, deadline - now());
+  const Time left = !forgotten_.empty()  ? 0
+                    : deadline == kNever ? kNever
+                                         : std::max<Time>(0, deadline - now());
   if (left == kNever) {
     io_uring_submit_and_wait(&ring_, 1);
   } else {

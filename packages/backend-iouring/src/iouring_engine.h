@@ -1,9 +1,10 @@
 // io_uring(7): multishot accept and receive into buffers that the kernel picks.
 //
-// The life of a receive: (1) a multishot request names buffer group 0; (2) the kernel takes the block at the head of
-// the buffer ring, fills part of it and posts a completion with the block's number; (3) the completion becomes a
-// record over those bytes; (4) when all records of a used-up block are consumed, `replenish` puts it back at the tail.
-// With incremental buffers (kernel 6.12) a block serves many completions, else one.
+// The life of a receive: (1) a multishot request names buffer group 0; (2) the kernel takes the block at the
+// head of the buffer ring, fills part of it and posts a completion with the block's number; (3) the
+// completion becomes a record over those bytes; (4) when all records of a used-up block are consumed,
+// `replenish` puts it back at the tail. With incremental buffers (kernel 6.12) a block serves many
+// completions, else one.
 #pragma once
 
 #include <liburing.h>
@@ -100,7 +101,7 @@ class IoUringEngine {
   bool limited_ = true;  // a multishot receive can be told where to end; until the kernel says no
   io_uring_buf_ring* buffers_ = nullptr;
   uint32_t bufferEntries_ = 0;
-  uint32_t lent_ = 0;  // blocks in the buffer ring
+  uint32_t lent_ = 0;          // blocks in the buffer ring
   std::deque<Port*> starved_;  // first come, first served
   std::vector<Port*> forgotten_;
   EngineCounters counters_;

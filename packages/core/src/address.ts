@@ -45,7 +45,10 @@ export class SockAddr {
     if (typeof text !== 'string') throw invalid(text, 'an address is a string such as 127.0.0.1:8333')
     if (text.startsWith('unix:')) return SockAddr.unix(text.slice(5))
     const bracketed = /^\[([^\]]*)\]:(\d{1,5})$/.exec(text)
-    if (bracketed) return SockAddr.ip(bracketed[1]!, Number(bracketed[2]), text)
+    if (bracketed) {
+      if (!bracketed[1]!.includes(':')) throw invalid(text, 'only an IPv6 address is written in brackets')
+      return SockAddr.ip(bracketed[1]!, Number(bracketed[2]), text)
+    }
     const plain = /^([^:]*):(\d{1,5})$/.exec(text)
     if (!plain) throw invalid(text, hintFor(text))
     return SockAddr.ip(plain[1]!, Number(plain[2]), text)

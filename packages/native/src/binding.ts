@@ -30,12 +30,25 @@ export interface NativeEngine {
   /** A new ArrayBuffer over the receive memory. */
   region(): ArrayBuffer
 
-  listen(address: string, noDelay: boolean, keepAlive: number, backlog: number, reusePort: boolean, ipv6Only: boolean): ListenResult
+  listen(
+    address: string,
+    noDelay: boolean,
+    keepAlive: number,
+    backlog: number,
+    reusePort: boolean,
+    ipv6Only: boolean,
+  ): ListenResult
   adoptListener(fd: number): ListenResult
   closeListener(number: number): void
   freeListener(number: number): void
 
-  connect(address: string, localAddress: string, timeout: number, noDelay: boolean, keepAlive: number): ConnectionResult
+  connect(
+    address: string,
+    localAddress: string,
+    timeout: number,
+    noDelay: boolean,
+    keepAlive: number,
+  ): ConnectionResult
   adopt(fd: number, noDelay: boolean, keepAlive: number): ConnectionResult
   /** Of the `accepted` record at this position of the ring; -1 when no slot is left. */
   admit(position: number): number
@@ -66,10 +79,19 @@ export interface NativeEngine {
   ring(): void
   keepAlive(alive: boolean): void
   stats(): readonly [
-    bytesReceived: number, chunksReceived: number, bytesSent: number, syscalls: number, wakeups: number,
-    exhausted: number, pool: number, overflows: number, acceptErrors: number,
+    bytesReceived: number,
+    chunksReceived: number,
+    bytesSent: number,
+    syscalls: number,
+    wakeups: number,
+    exhausted: number,
+    pool: number,
+    overflows: number,
+    acceptErrors: number,
   ]
-  connectionStats(slot: number): readonly [bytesReceived: number, bytesSent: number, sinceReceive: number, sinceSend: number]
+  connectionStats(
+    slot: number,
+  ): readonly [bytesReceived: number, bytesSent: number, sinceReceive: number, sinceSend: number]
 }
 
 export const SendFlag = { more: 1, borrow: 2 } as const

@@ -53,8 +53,6 @@ export class EventRing {
   /** Gives back every record taken so far, and the receive memory they point to; whether the engine waits for that. */
   release(): boolean {
     Atomics.store(this.words, HEAD, this.#head)
-    if (Atomics.load(this.words, STARVED) === 0) return false
-    Atomics.store(this.words, STARVED, 0)
-    return true
+    return Atomics.load(this.words, STARVED) !== 0
   }
 }

@@ -16,7 +16,15 @@ export class Handlers {
     this.#onReadyToSend = owner.onReadyToSend ?? ignore
     this.#onBatchEnd = owner.onBatchEnd
     const { onAccepted, onConnected, onConnectFailed, onEof, onError, onListenError, onClosed } = owner
-    this.#others = { onAccepted, onConnected, onConnectFailed, onEof, onError, onListenError, onClosed } as SockManEvents
+    this.#others = {
+      onAccepted,
+      onConnected,
+      onConnectFailed,
+      onEof,
+      onError,
+      onListenError,
+      onClosed,
+    } as SockManEvents
   }
 
   data(id: ConnectionId, data: Uint8Array): void {

@@ -98,7 +98,15 @@ function openEngine(
   inline: boolean,
   options: ReturnType<typeof resolveSockManOptions>,
 ): NativeEngine {
-  const { receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, copyThreshold, batchLimit } = options
+  const {
+    receiveBlock,
+    receivePool,
+    receivePoolMax,
+    receiveWindow,
+    maxConnections,
+    copyThreshold,
+    batchLimit,
+  } = options
   return new addon.Engine(
     deliver,
     inline,
@@ -118,7 +126,11 @@ function loadAddon(spec: NativeBackendSpec): Addon | SockError {
   const fields = { code: 'ERR_BACKEND_UNAVAILABLE', backend: spec.name }
   if (process.platform !== 'linux') {
     const message = `${spec.name} is for Linux, not ${process.platform}`
-    return new SockError(message, { ...fields, reason: 'ERR_UNSUPPORTED_PLATFORM', remedy: 'choose another backend' })
+    return new SockError(message, {
+      ...fields,
+      reason: 'ERR_UNSUPPORTED_PLATFORM',
+      remedy: 'choose another backend',
+    })
   }
   try {
     return createRequire(spec.url)(path) as Addon
@@ -156,7 +168,9 @@ function chooseDrive(name: string, drives: readonly Drive[], wanted: Drive | und
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options.drive', "'thread' or 'inline'", wanted)
   }
   if (drives.includes(wanted)) return wanted
-  throw new SockError(`${name} has no ${wanted} drive here, only ${drives.join(' and ')}`, { code: 'ERR_UNSUPPORTED_DRIVE' })
+  throw new SockError(`${name} has no ${wanted} drive here, only ${drives.join(' and ')}`, {
+    code: 'ERR_UNSUPPORTED_DRIVE',
+  })
 }
 
 function settingsOf(options: SockManOptions): Record<string, string> {

@@ -134,7 +134,11 @@ export class NativeSockMan implements SockMan {
     listener.closed = true
     this.#native.closeListener(listener.id)
     if (channels.listener.hasSubscribers) {
-      channels.listener.publish({ event: 'closed', backend: this.selection.backend, address: listener.address })
+      channels.listener.publish({
+        event: 'closed',
+        backend: this.selection.backend,
+        address: listener.address,
+      })
     }
   }
 
@@ -145,7 +149,8 @@ export class NativeSockMan implements SockMan {
     const to = SockAddr.from(address)
     const { events, noDelay, keepAlive, timeout, signal, localAddress } = resolveConnectOptions(options)
     const [slot, warnings] = this.#try(
-      () => this.#native.connect(named(to), localAddress ? named(localAddress) : '', timeout, noDelay, keepAlive),
+      () =>
+        this.#native.connect(named(to), localAddress ? named(localAddress) : '', timeout, noDelay, keepAlive),
       localAddress ?? to,
     )
     const id = this.#add(slot, State.connecting, events)
@@ -216,7 +221,8 @@ export class NativeSockMan implements SockMan {
     this.#flush()
     if (c.queued[slot]! + data.length > sendQueueMax) {
       c.queued[slot] = this.#native.queued(slot)
-      if (c.queued[slot]! + data.length > sendQueueMax) throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
+      if (c.queued[slot]! + data.length > sendQueueMax)
+        throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
     }
     return this.#sendLarge(slot, data, flags | (options?.borrow ? SendFlag.borrow : 0))
   }
@@ -224,7 +230,8 @@ export class NativeSockMan implements SockMan {
   #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {
     const c = this.#connections
     const queued = this.#native.send(slot, data, flags)
-    if (queued === SendResult.detached) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
+    if (queued === SendResult.detached)
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
     if (flags & SendFlag.borrow) {
       c.flags[slot]! |= Flag.awaitsReady
       if (queued === SendResult.freeAlready) this.#startWith(slot)
@@ -359,8 +366,17 @@ export class NativeSockMan implements SockMan {
   // ---- Observation ----
 
   stats(): Stats {
-    const [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows, acceptErrors] =
-      this.#native.stats()
+    const [
+      bytesReceived,
+      chunksReceived,
+      bytesSent,
+      syscalls,
+      wakeups,
+      exhausted,
+      pool,
+      overflows,
+      acceptErrors,
+    ] = this.#native.stats()
     let queuedBytes = this.#cork.used
     if (!this.#ended) for (const slot of this.#connections.slots()) queuedBytes += this.#queuedOf(slot)
     return {
@@ -673,14 +689,19 @@ export class NativeSockMan implements SockMan {
     this.#updateAlive()
     if (state === State.refused) return
     if (state === State.connecting || state === State.aborted) {
-      const error = state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
+      const error =
+        state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
       this.#publishEnd('connectFailed', id, { error })
       return handlers.connectFailed(id, error)
     }
     this.#publishEnd('closed', id, { unsentBytes: unsent })
     handlers.closed(id, unsent)
   }
-  #publishEnd(event: 'connectFailed' | 'closed', id: ConnectionId, more: { error?: SockError; unsentBytes?: number }): void {
+  #publishEnd(
+    event: 'connectFailed' | 'closed',
+    id: ConnectionId,
+    more: { error?: SockError; unsentBytes?: number },
+  ): void {
     if (!channels.connection.hasSubscribers) return
     channels.connection.publish({ event, backend: this.selection.backend, id, ...more })
   }
@@ -690,7 +711,12 @@ export class NativeSockMan implements SockMan {
     if (!listener || listener.closed) return
     const error = SockError.fromErrno(errno, 'accept', listener.address.where)
     if (channels.listener.hasSubscribers) {
-      channels.listener.publish({ event: 'error', backend: this.selection.backend, address: listener.address, error })
+      channels.listener.publish({
+        event: 'error',
+        backend: this.selection.backend,
+        address: listener.address,
+        error,
+      })
     }
     listener.handlers.listenError(listener, error)
   }
@@ -750,7 +776,8 @@ function release(sock: Releasable): number {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
   }
   const fd = sock.release()
-  if (!Number.isInteger(fd) || fd < 0) throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', fd)
+  if (!Number.isInteger(fd) || fd < 0)
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', fd)
   return fd
 }
 
@@ -768,6 +795,12 @@ const stopped = (): SockError => new SockError('this SockMan was stopped', { cod
 const unknownConnection = (id: unknown): SockError =>
   new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
 const aborted = (target: SockAddr): SockError =>
-  new SockError(`connect to ${target} was aborted`, { code: 'ABORT_ERR', syscall: 'connect', ...target.where })
+  new SockError(`connect to ${target} was aborted`, {
+    code: 'ABORT_ERR',
+    syscall: 'connect',
+    ...target.where,
+  })
 const queueFull = (length: number, queued: number, most: number): SockError =>
-  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, { code: 'ERR_SEND_QUEUE_FULL' })
+  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
+    code: 'ERR_SEND_QUEUE_FULL',
+  })

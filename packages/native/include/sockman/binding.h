@@ -1,5 +1,6 @@
-// What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives, and `inlineAvailable`.
-// Everything here is for the JavaScript thread. Failures are thrown as errors with `errno` and `syscall`.
+// What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives, and
+// `inlineAvailable`. Everything here is for the JavaScript thread. Failures are thrown as errors with `errno`
+// and `syscall`.
 #pragma once
 
 #include <napi.h>
@@ -25,45 +26,47 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("inlineAvailable", Napi::Boolean::New(env, E::kInline && inlineAvailable()));
-    exports.Set("Engine", Wrap::DefineClass(
-                              env, "Engine",
-                              {
-                                  Wrap::InstanceMethod("region", &Binding::region),
-                                  Wrap::InstanceMethod("listen", &Binding::listen),
-                                  Wrap::InstanceMethod("adoptListener", &Binding::adoptListener),
-                                  Wrap::InstanceMethod("closeListener", &Binding::closeListener),
-                                  Wrap::InstanceMethod("freeListener", &Binding::freeListener),
-                                  Wrap::InstanceMethod("connect", &Binding::connect),
-                                  Wrap::InstanceMethod("adopt", &Binding::adopt),
-                                  Wrap::InstanceMethod("admit", &Binding::admit),
-                                  Wrap::InstanceMethod("reject", &Binding::reject),
-                                  Wrap::InstanceMethod("established", &Binding::established),
-                                  Wrap::InstanceMethod("start", &Binding::start),
-                                  Wrap::InstanceMethod("flush", &Binding::flush),
-                                  Wrap::InstanceMethod("send", &Binding::send),
-                                  Wrap::InstanceMethod("pump", &Binding::pump),
-                                  Wrap::InstanceMethod("queued", &Binding::queued),
-                                  Wrap::InstanceMethod("hold", &Binding::hold),
-                                  Wrap::InstanceMethod("resume", &Binding::resume),
-                                  Wrap::InstanceMethod("shutdown", &Binding::shutdown),
-                                  Wrap::InstanceMethod("close", &Binding::close),
-                                  Wrap::InstanceMethod("free", &Binding::free),
-                                  Wrap::InstanceMethod("stop", &Binding::stop),
-                                  Wrap::InstanceMethod("join", &Binding::join),
-                                  Wrap::InstanceMethod("dispose", &Binding::dispose),
-                                  Wrap::InstanceMethod("wake", &Binding::wake),
-                                  Wrap::InstanceMethod("ring", &Binding::ring),
-                                  Wrap::InstanceMethod("keepAlive", &Binding::keepAlive),
-                                  Wrap::InstanceMethod("stats", &Binding::stats),
-                                  Wrap::InstanceMethod("connectionStats", &Binding::connectionStats),
-                              }));
+    exports.Set("Engine",
+                Wrap::DefineClass(env, "Engine",
+                                  {
+                                      Wrap::InstanceMethod("region", &Binding::region),
+                                      Wrap::InstanceMethod("listen", &Binding::listen),
+                                      Wrap::InstanceMethod("adoptListener", &Binding::adoptListener),
+                                      Wrap::InstanceMethod("closeListener", &Binding::closeListener),
+                                      Wrap::InstanceMethod("freeListener", &Binding::freeListener),
+                                      Wrap::InstanceMethod("connect", &Binding::connect),
+                                      Wrap::InstanceMethod("adopt", &Binding::adopt),
+                                      Wrap::InstanceMethod("admit", &Binding::admit),
+                                      Wrap::InstanceMethod("reject", &Binding::reject),
+                                      Wrap::InstanceMethod("established", &Binding::established),
+                                      Wrap::InstanceMethod("start", &Binding::start),
+                                      Wrap::InstanceMethod("flush", &Binding::flush),
+                                      Wrap::InstanceMethod("send", &Binding::send),
+                                      Wrap::InstanceMethod("pump", &Binding::pump),
+                                      Wrap::InstanceMethod("queued", &Binding::queued),
+                                      Wrap::InstanceMethod("hold", &Binding::hold),
+                                      Wrap::InstanceMethod("resume", &Binding::resume),
+                                      Wrap::InstanceMethod("shutdown", &Binding::shutdown),
+                                      Wrap::InstanceMethod("close", &Binding::close),
+                                      Wrap::InstanceMethod("free", &Binding::free),
+                                      Wrap::InstanceMethod("stop", &Binding::stop),
+                                      Wrap::InstanceMethod("join", &Binding::join),
+                                      Wrap::InstanceMethod("dispose", &Binding::dispose),
+                                      Wrap::InstanceMethod("wake", &Binding::wake),
+                                      Wrap::InstanceMethod("ring", &Binding::ring),
+                                      Wrap::InstanceMethod("keepAlive", &Binding::keepAlive),
+                                      Wrap::InstanceMethod("stats", &Binding::stats),
+                                      Wrap::InstanceMethod("connectionStats", &Binding::connectionStats),
+                                  }));
     return exports;
   }
 
-  /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections, corkSize,
-  /// batchLimit)
+  /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections,
+  /// corkSize, batchLimit)
   explicit Binding(const Info& info)
-      : Wrap(info), env_(info.Env()), sending_([this](Command&& command) { drive_->post(std::move(command)); }) {
+      : Wrap(info),
+        env_(info.Env()),
+        sending_([this](Command&& command) { drive_->post(std::move(command)); }) {
     const bool inlineDrive = info[1].As<Napi::Boolean>();
     const size_t block = size(info[2]);
     const size_t most = size(info[4]);
@@ -83,11 +86,13 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
       raise(engine.failure());
       return;
     }
-    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])), static_cast<uint32_t>(size(info[6]))};
+    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])),
+                                       static_cast<uint32_t>(size(info[6]))};
     loop_.emplace(std::move(*engine), *pool_, *ring_, table_, limits);
     delivery_.emplace(env_, info[0]);
     if constexpr (E::kInline) {
-      if (inlineDrive) drive_ = std::make_unique<InlineDrive<E>>(*loop_, *delivery_, static_cast<uint32_t>(size(info[8])));
+      if (inlineDrive)
+        drive_ = std::make_unique<InlineDrive<E>>(*loop_, *delivery_, static_cast<uint32_t>(size(info[8])));
     }
     if (!drive_) drive_ = std::make_unique<ThreadDrive<E>>(*loop_, *ring_, *delivery_);
 
@@ -117,7 +122,9 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   // ---- Arguments and results ----
 
-  static size_t size(const Napi::Value& value) { return static_cast<size_t>(value.As<Napi::Number>().DoubleValue()); }
+  static size_t size(const Napi::Value& value) {
+    return static_cast<size_t>(value.As<Napi::Number>().DoubleValue());
+  }
   static int32_t integer(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
   static Address address(const Napi::Value& value) {
     return Address::parse(value.As<Napi::String>().Utf8Value()).value_or(Address());
@@ -151,7 +158,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     auto* hint = new std::shared_ptr<Region>(region);
     const napi_status status = napi_create_external_arraybuffer(
         env_, region->base(), region->size(),
-        [](napi_env, void*, void* owner) { delete static_cast<std::shared_ptr<Region>*>(owner); }, hint, &buffer);
+        [](napi_env, void*, void* owner) { delete static_cast<std::shared_ptr<Region>*>(owner); }, hint,
+        &buffer);
     if (status == napi_ok) return {env_, buffer};
     delete hint;
     return undefined({ENOTSUP, "napi_create_external_arraybuffer"});
@@ -208,7 +216,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     result.Set(2u, list(warnings));
     return result;
   }
-  /// (number). shutdown(2) here lets the address be bound again at once, before the engine has let go (NATIVE 19).
+  /// (number). shutdown(2) here lets the address be bound again at once, before the engine has let go (NATIVE
+  /// 19).
   Napi::Value closeListener(const Info& info) {
     OwnListener& listener = listeners_.at(integer(info[0]));
     ::shutdown(listener.port->fd.get(), SHUT_RDWR);
@@ -244,7 +253,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     begin();
     Connection* c = claim(std::move(*fd));
     if (!c) return undefined({EMFILE, "connect"});
-    drive_->post({.op = Op::connect, .value = error, .port = c, .amount = integer(info[2]), .chunk = nullptr});
+    drive_->post(
+        {.op = Op::connect, .value = error, .port = c, .amount = integer(info[2]), .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
     result.Set(0u, id(*c));
     result.Set(1u, list(warnings));
@@ -302,12 +312,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   Napi::Value start(const Info& info) { return post(info, Op::start); }
   Napi::Value hold(const Info& info) { return post(info, Op::hold); }
   /// (slot, bytes)
-  Napi::Value resume(const Info& info) { return post(info, Op::resume, 0, static_cast<int64_t>(size(info[1]))); }
+  Napi::Value resume(const Info& info) {
+    return post(info, Op::resume, 0, static_cast<int64_t>(size(info[1])));
+  }
 
   // ---- Sending ----
 
-  /// (count): sends the first entries of the cork, in one system call per connection; answers how many of those
-  /// connections have something queued now.
+  /// (count): sends the first entries of the cork, in one system call per connection; answers how many of
+  /// those connections have something queued now.
   Napi::Value flush(const Info& info) {
     const auto count = static_cast<uint32_t>(integer(info[0]));
     const auto* entries = reinterpret_cast<const CorkEntry*>(cork_->base());
@@ -333,7 +345,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     }
     return Napi::Number::New(env_, behind);
   }
-  /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when it is free again already.
+  /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when it is free again
+  /// already.
   Napi::Value send(const Info& info) {
     Connection& c = connection(info[0]);
     size_t length = 0;
@@ -417,24 +430,33 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return env_.Undefined();
   }
   Napi::Value post(const Info& info, Op op, int32_t value = 0, int64_t amount = 0) {
-    drive_->post({.op = op, .value = value, .port = &connection(info[0]), .amount = amount, .chunk = nullptr});
+    drive_->post(
+        {.op = op, .value = value, .port = &connection(info[0]), .amount = amount, .chunk = nullptr});
     return env_.Undefined();
   }
 
   // ---- Observation ----
 
-  /// () → [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows, acceptErrors]
+  /// () → [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows,
+  /// acceptErrors]
   Napi::Value stats(const Info&) {
     if (loop_) last_ = totals();
     Napi::Array array = Napi::Array::New(env_, last_.size());
-    for (size_t i = 0; i < last_.size(); i++) array.Set(static_cast<uint32_t>(i), static_cast<double>(last_[i]));
+    for (size_t i = 0; i < last_.size(); i++)
+      array.Set(static_cast<uint32_t>(i), static_cast<double>(last_[i]));
     return array;
   }
   Totals totals() const {
     const auto& loop = loop_->counters();
     const auto& engine = loop_->engine().counters();
-    return {loop.bytesReceived.get(), loop.chunksReceived.get(), loop.bytesSent.get() + sending_.bytes(), engine.syscalls.get() + sending_.syscalls(),
-            engine.wakeups.get(), engine.exhausted.get(), loop.pool.get(), engine.overflows.get(),
+    return {loop.bytesReceived.get(),
+            loop.chunksReceived.get(),
+            loop.bytesSent.get() + sending_.bytes(),
+            engine.syscalls.get() + sending_.syscalls(),
+            engine.wakeups.get(),
+            engine.exhausted.get(),
+            loop.pool.get(),
+            engine.overflows.get(),
             loop.acceptErrors.get()};
   }
   /// (slot) → [bytesReceived, bytesSent, ms since the last receive or -1, ms since the last send or -1]
@@ -473,8 +495,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 }  // namespace sockman
 
 /// The whole of an addon.
-#define SOCKMAN_ADDON(EngineClass)                                          \
-  static Napi::Object sockmanInit(Napi::Env env, Napi::Object exports) {    \
-    return sockman::Binding<EngineClass>::init(env, exports);               \
-  }                                                                         \
+#define SOCKMAN_ADDON(EngineClass)                                       \
+  static Napi::Object sockmanInit(Napi::Env env, Napi::Object exports) { \
+    return sockman::Binding<EngineClass>::init(env, exports);            \
+  }                                                                      \
   NODE_API_MODULE(NODE_GYP_MODULE_NAME, sockmanInit)

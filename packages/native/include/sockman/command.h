@@ -48,16 +48,16 @@ class Chunk {
 enum class Op : uint8_t {
   listen,         // listener
   closeListener,  // listener
-  connect,        // connection; value = errno of connect(2) (EINPROGRESS: wait), amount = timeout in ms, 0 none
-  open,           // connection: accepted or adopted, not yet receiving
-  start,          // connection: the owner wants it, receive
-  send,           // connection, chunk
-  shutdown,       // connection
-  fail,           // connection; value = errno that an optimistic send met
-  hold,           // connection: JavaScript holds data for it, receive no more
-  resume,         // connection; amount = held bytes that were delivered
-  close,          // connection; value = CloseFlag, amount = ms of a flush
-  stop,           // everything was closed: end once the last is gone
+  connect,   // connection; value = errno of connect(2) (EINPROGRESS: wait), amount = timeout in ms, 0 none
+  open,      // connection: accepted or adopted, not yet receiving
+  start,     // connection: the owner wants it, receive
+  send,      // connection, chunk
+  shutdown,  // connection
+  fail,      // connection; value = errno that an optimistic send met
+  hold,      // connection: JavaScript holds data for it, receive no more
+  resume,    // connection; amount = held bytes that were delivered
+  close,     // connection; value = CloseFlag, amount = ms of a flush
+  stop,      // everything was closed: end once the last is gone
 };
 
 enum CloseFlag : int32_t { kCloseFlush = 1, kCloseReset = 2 };

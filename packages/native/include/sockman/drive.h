@@ -25,12 +25,14 @@ class Drive {
   virtual void dispose() = 0;
 };
 
-/// Calls into JavaScript: `deliver(most)`, which reads the event ring and answers how many events it delivered; without
-/// a number it knows the most for one turn itself. An exception that a handler threw surfaces as
-/// uncaught; deliver has scheduled what is left (NATIVE 24).
+/// Calls into JavaScript: `deliver(most)`, which reads the event ring and answers how many events it
+/// delivered; without a number it knows the most for one turn itself. An exception that a handler threw
+/// surfaces as uncaught; deliver has scheduled what is left (NATIVE 24).
 class Delivery {
  public:
-  Delivery(napi_env env, napi_value deliver) : env_(env) { napi_create_reference(env, deliver, 1, &deliver_); }
+  Delivery(napi_env env, napi_value deliver) : env_(env) {
+    napi_create_reference(env, deliver, 1, &deliver_);
+  }
   ~Delivery() { napi_delete_reference(env_, deliver_); }
   Delivery(const Delivery&) = delete;
 
@@ -73,7 +75,8 @@ class Delivery {
     bool pending = false;
     napi_is_exception_pending(env_, &pending);
     napi_value error;
-    if (pending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+    if (pending && napi_get_and_clear_last_exception(env_, &error) == napi_ok)
+      napi_fatal_exception(env_, error);
     return pending;
   }
 

@@ -1,9 +1,9 @@
 // The seam: what an engine is. Everything above it (sock_loop.h) and beside it (the drives) is shared.
 //
-// An engine is completion-shaped: it is asked to do something about a port (a descriptor it watches) and reports to
-// a sink what came of it. It knows neither JavaScript nor who drives it. All members but `open` and `wake` are called
-// on the driving thread only. Dispatch is static: an engine is a class with these members, the sink a template
-// parameter of `reap`, so the interface costs no virtual call per event.
+// An engine is completion-shaped: it is asked to do something about a port (a descriptor it watches) and
+// reports to a sink what came of it. It knows neither JavaScript nor who drives it. All members but `open`
+// and `wake` are called on the driving thread only. Dispatch is static: an engine is a class with these
+// members, the sink a template parameter of `reap`, so the interface costs no virtual call per event.
 #pragma once
 
 #include <sys/uio.h>
@@ -24,8 +24,8 @@
 
 namespace sockman {
 
-/// A watched descriptor: base of every engine's Port, which adds what the mechanism needs. Owned by the loop; the
-/// engine may keep pointers to it until it has reported `forgotten`.
+/// A watched descriptor: base of every engine's Port, which adds what the mechanism needs. Owned by the loop;
+/// the engine may keep pointers to it until it has reported `forgotten`.
 struct PortBase {
   static constexpr int kMaxParts = 8;
 
@@ -43,7 +43,9 @@ using Details = std::vector<std::pair<std::string, std::string>>;
 /// Counters of an engine; single writer (the driving thread), read anywhere.
 class Counter {
  public:
-  void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   void set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
@@ -55,8 +57,8 @@ struct EngineCounters {
   Counter syscalls, wakeups, exhausted, overflows;
 };
 
-/// What an engine reports to. `SockLoop` is the only one; the sink may call any request of the engine from inside a
-/// report, also for the port it is about.
+/// What an engine reports to. `SockLoop` is the only one; the sink may call any request of the engine from
+/// inside a report, also for the port it is about.
 ///
 ///   accepted(port, fd)                      a connection, whose descriptor the sink owns now
 ///   acceptFailed(port, errno)               and accepting has stopped until `accept` is called again
@@ -64,8 +66,8 @@ struct EngineCounters {
 ///   received(port, block, offset, length)   one more record into the pool's block, already counted there
 ///   receiveEnded(port, errno)               0 is end of stream; no more `received` until `receive`
 ///   sent(port, count)                       what `send` came to: a count or a negative errno
-///   hungUp(port, errno)                     noticed without receiving: the socket's error, 0 when there is none
-///   forgotten(port)                         nothing is in flight; the descriptor may be closed
+///   hungUp(port, errno)                     noticed without receiving: the socket's error, 0 when there is
+///   none forgotten(port)                         nothing is in flight; the descriptor may be closed
 ///   hasRoom()                               false: report no more accepts and receives until the next `reap`
 template <class E>
 concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& pool, Time deadline) {
@@ -80,7 +82,7 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   /// Requests. Idempotent: asking for what is under way already does nothing.
   e.accept(port, bool());  // true: stop by itself after each one
   e.stopAccepting(port);
-  e.connect(port);        // connect(2) said EINPROGRESS
+  e.connect(port);  // connect(2) said EINPROGRESS
   e.receive(port);
   e.stopReceiving(port);  // what is in flight may still be reported; from now on a reset is `hungUp`
   e.send(port);           // its parts; not asked again before `sent`
@@ -97,7 +99,8 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   /// Submits without blocking.
   e.submit();
 
-  /// Readable when there may be something to reap (engines with kInline); `acknowledge` takes that signal first.
+  /// Readable when there may be something to reap (engines with kInline); `acknowledge` takes that signal
+  /// first.
   { ce.completionFd() } -> std::same_as<int>;
   e.acknowledge();
   /// Whether `reap` would find something, or has something to hand to the kernel.

@@ -1,16 +1,20 @@
 // Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place.
 //
 // One producer (the driving thread), one consumer (the JavaScript thread). Happens-before:
-//  - a record's words are written before `publish` stores `tail` (release); JavaScript loads `tail` with Atomics.load
+//  - a record's words are written before `publish` stores `tail` (release); JavaScript loads `tail` with
+//  Atomics.load
 //    (sequentially consistent, so an acquire) before it reads them;
-//  - JavaScript is done with a record, its block included, before it stores `head` with Atomics.store (a release);
+//  - JavaScript is done with a record, its block included, before it stores `head` with Atomics.store (a
+//  release);
 //    the producer loads `head` (acquire) before it counts the block free or reuses the record;
-//  - `starved` and `head` form the usual pair: the producer stores starved = 1, then looks at head again, then
-//    sleeps; JavaScript stores head, then looks at starved, then wakes it. Both are sequentially consistent, so at
-//    least one of them sees the other.
-// JavaScript's own accesses are outside of C++'s memory model (and of what a thread sanitizer sees), so native calls of
-// the JavaScript thread that touch a connection or receive memory repeat the pair: `enter` acquires `tail`, `leave`
-// releases a count that `reclaim` acquires after `head`.
+//  - `starved` and `head` form the usual pair: the producer stores starved = 1, then looks at head again,
+//  then sleeps;
+//    JavaScript stores head, then looks at starved, then wakes it. All four are sequentially consistent, so
+//    at least one of them sees the other. Only the producer writes `starved`: a consumer that cleared it
+//    could clear the next one.
+// JavaScript's own accesses are outside of C++'s memory model (and of what a thread sanitizer sees), so
+// native calls of the JavaScript thread that touch a connection or receive memory repeat the pair: `enter`
+// acquires `tail`, `leave` releases a count that `reclaim` acquires after `head`.
 #pragma once
 
 #include <atomic>
@@ -26,14 +30,14 @@ namespace sockman {
 
 /// Shared with TypeScript (`event-ring.ts`): keep the numbers in step.
 enum class Event : int32_t {
-  accepted = 1,    // slot = listener, a = descriptor, owned by the record until taken
-  connected = 2,   // slot
-  data = 3,        // slot, block, offset (in the region), length
-  eof = 4,         // slot
-  error = 5,       // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
-  drained = 6,     // slot: the queue is empty
-  closed = 7,      // slot, a = errno of a failed connect or 0, length/b = low/high half of the unsent bytes
-  listenError = 8, // slot = listener, a = errno
+  accepted = 1,     // slot = listener, a = descriptor, owned by the record until taken
+  connected = 2,    // slot
+  data = 3,         // slot, block, offset (in the region), length
+  eof = 4,          // slot
+  error = 5,        // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
+  drained = 6,      // slot: the queue is empty
+  closed = 7,       // slot, a = errno of a failed connect or 0, length/b = low/high half of the unsent bytes
+  listenError = 8,  // slot = listener, a = errno
   listenerClosed = 9,  // slot = listener
   stopped = 10,
 };
@@ -44,7 +48,8 @@ struct Record {
   int32_t block = 0;
   int32_t offset = 0;
   int32_t length = 0;
-  int32_t held = 0;  // set by JavaScript: copied out for a paused connection, still counted against its window
+  int32_t held =
+      0;  // set by JavaScript: copied out for a paused connection, still counted against its window
   int32_t a = 0;
   int32_t b = 0;
 };
@@ -67,8 +72,8 @@ class EventRing {
   explicit EventRing(std::shared_ptr<Region> memory)
       : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared) {}
 
-  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order. JavaScript sees
-  /// nothing of it before `publish`.
+  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order.
+  /// JavaScript sees nothing of it before `publish`.
   void push(const Record& record) {
     if (!backlog_.empty() || tail_ - reclaimed_ == kCapacity) {
       backlog_.push_back(record);
@@ -77,8 +82,8 @@ class EventRing {
     shared_.records[tail_++ % kCapacity] = record;
   }
 
-  /// Driving thread: makes the last record longer by data that follows it in its block, instead of pushing one more.
-  /// False when it is another's, or published.
+  /// Driving thread: makes the last record longer by data that follows it in its block, instead of pushing
+  /// one more. False when it is another's, or published.
   bool extend(int32_t slot, int32_t block, int32_t offset, int32_t length) {
     if (tail_ == published_ || !backlog_.empty()) return false;
     Record& last = shared_.records[(tail_ - 1) % kCapacity];
@@ -135,9 +140,7 @@ class EventRing {
     return shared_.head.load(std::memory_order_relaxed) == shared_.tail.load(std::memory_order_acquire);
   }
   /// JavaScript thread: takes the descriptor out of the `accepted` record at `position`.
-  int takeDescriptor(uint32_t position) {
-    return std::exchange(shared_.records[position % kCapacity].a, -1);
-  }
+  int takeDescriptor(uint32_t position) { return std::exchange(shared_.records[position % kCapacity].a, -1); }
   const std::shared_ptr<Region>& memory() const { return memory_; }
 
  private:

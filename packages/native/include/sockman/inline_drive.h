@@ -1,8 +1,9 @@
 // The inline drive: Node's own loop runs the engine on the JavaScript thread. No hop, no lock.
 //
-// Wake-ups come through the engine's completion descriptor, watched by uv_poll; deadlines through one uv_timer; what
-// callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare (NATIVE 10–12).
-// libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and offers the thread drive alone.
+// Wake-ups come through the engine's completion descriptor, watched by uv_poll; deadlines through one
+// uv_timer; what callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one
+// uv_prepare (NATIVE 10–12). libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and
+// offers the thread drive alone.
 #pragma once
 
 #include <node_api.h>
@@ -76,8 +77,8 @@ class InlineDrive final : public Drive {
   }
 
  private:
-  /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. An unclosed
-  /// one aborts a worker, hence the asynchronous cleanup hook (NATIVE 22).
+  /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. An
+  /// unclosed one aborts a worker, hence the asynchronous cleanup hook (NATIVE 22).
   struct Handles {
     uv_poll_t poll;
     uv_timer_t timer;
@@ -130,7 +131,8 @@ class InlineDrive final : public Drive {
     }
   };
 
-  static constexpr int kRounds = 8;  // batches in a row before Node's loop has its turn; all within one batchLimit
+  static constexpr int kRounds =
+      8;  // batches in a row before Node's loop has its turn; all within one batchLimit
 
   void turn() {
     if (disposed_) return;
@@ -142,7 +144,8 @@ class InlineDrive final : public Drive {
       loop_.engine().reap(loop_);
       loop_.finished();
       loop_.publish();
-      if (loop_.published() || std::exchange(asked_, false)) left -= std::min(left, delivery_.make(context_, left));
+      if (loop_.published() || std::exchange(asked_, false))
+        left -= std::min(left, delivery_.make(context_, left));
       if (disposed_) return;  // by the batch: process.exit() in a worker
       loop_.reclaim();
       if (!loop_.engine().busy() && !loop_.publish()) return arm();
@@ -171,8 +174,9 @@ class InlineDrive final : public Drive {
     if (deadline == kNever) {
       uv_timer_stop(&handles_->timer);
     } else {
-      uv_timer_start(&handles_->timer, [](uv_timer_t* h) { Handles::from(h)->drive->timeUp(); },
-                     static_cast<uint64_t>(millisecondsUntil(deadline)), 0);
+      uv_timer_start(
+          &handles_->timer, [](uv_timer_t* h) { Handles::from(h)->drive->timeUp(); },
+          static_cast<uint64_t>(millisecondsUntil(deadline)), 0);
     }
   }
 

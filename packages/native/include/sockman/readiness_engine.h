@@ -127,8 +127,9 @@ class ReadinessEngine {
 
  private:
   static constexpr int kAcceptsPerPass = 128;
-  static constexpr size_t kBytesPerPass = 256 * 1024;  // fairness: what one connection may take before the next
-  static constexpr size_t kLeastRead = 16 * 1024;      // a shorter rest of a block is left unused
+  static constexpr size_t kBytesPerPass =
+      256 * 1024;                                  // fairness: what one connection may take before the next
+  static constexpr size_t kLeastRead = 16 * 1024;  // a shorter rest of a block is left unused
 
   ReadinessEngine(Poller poller, ReceivePool& pool) : poller_(std::move(poller)), pool_(pool) {}
 

@@ -12,8 +12,8 @@
 
 namespace sockman {
 
-/// The mapping. Shared by the engine and by every ArrayBuffer exposed over it; unmapped when the last lets go,
-/// on whichever thread that is.
+/// The mapping. Shared by the engine and by every ArrayBuffer exposed over it; unmapped when the last lets
+/// go, on whichever thread that is.
 class Region {
  public:
   static Result<std::shared_ptr<Region>> map(size_t size) {
@@ -35,8 +35,8 @@ class Region {
   size_t size_;
 };
 
-/// Hands out the blocks of a region. A block is bump-filled and reference-counted: it is free again when nobody
-/// fills it and every record that points into it was consumed. Owned by the driving thread.
+/// Hands out the blocks of a region. A block is bump-filled and reference-counted: it is free again when
+/// nobody fills it and every record that points into it was consumed. Owned by the driving thread.
 class ReceivePool {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;

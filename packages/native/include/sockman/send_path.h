@@ -1,5 +1,5 @@
-// Sending from the JavaScript thread: at once while the engine holds nothing of a connection, else into its queue.
-// Owned by the JavaScript thread.
+// Sending from the JavaScript thread: at once while the engine holds nothing of a connection, else into its
+// queue. Owned by the JavaScript thread.
 #pragma once
 
 #include <node_api.h>
@@ -16,11 +16,14 @@
 
 namespace sockman {
 
-/// A buffer that JavaScript lends (`borrow`). It is only ever read on the JavaScript thread, after a look at whether
-/// it is still there: a buffer that was transferred or detached meanwhile is an error, never freed memory.
+/// A buffer that JavaScript lends (`borrow`). It is only ever read on the JavaScript thread, after a look at
+/// whether it is still there: a buffer that was transferred or detached meanwhile is an error, never freed
+/// memory.
 class BorrowedBuffer {
  public:
-  BorrowedBuffer(napi_env env, napi_value array) : env_(env) { napi_create_reference(env, array, 1, &reference_); }
+  BorrowedBuffer(napi_env env, napi_value array) : env_(env) {
+    napi_create_reference(env, array, 1, &reference_);
+  }
   BorrowedBuffer(BorrowedBuffer&& other) noexcept
       : env_(other.env_), reference_(std::exchange(other.reference_, nullptr)) {}
   BorrowedBuffer& operator=(BorrowedBuffer&&) = delete;
@@ -55,9 +58,9 @@ class SendPath {
   /// What the JavaScript thread keeps of a connection for sending.
   struct Local {
     bool established = false;
-    bool failed = false;    // an error was met here and is on its way
-    int64_t lost = 0;       // bytes that no queue holds any more and no kernel took
-    int64_t waiting = 0;    // bytes in `items`
+    bool failed = false;  // an error was met here and is on its way
+    int64_t lost = 0;     // bytes that no queue holds any more and no kernel took
+    int64_t waiting = 0;  // bytes in `items`
     struct Item {
       std::optional<BorrowedBuffer> borrowed;
       size_t offset = 0, length = 0;  // of what is left
@@ -111,8 +114,8 @@ class SendPath {
     return l.items.size() == 1 && pump(c);
   }
 
-  /// Goes on with lent buffers while the engine's queue is empty; whether none is left. The kernel being full, a
-  /// piece is copied and given to the engine: its end says that there is room again.
+  /// Goes on with lent buffers while the engine's queue is empty; whether none is left. The kernel being
+  /// full, a piece is copied and given to the engine: its end says that there is room again.
   bool pump(Connection& c) {
     Local& l = local(c);
     while (!l.items.empty() && !l.failed) {

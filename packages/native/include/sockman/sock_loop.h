@@ -1,5 +1,5 @@
-// The life of connections and listeners over an engine, the same for every engine and drive: commands in, records
-// out. Everything here is for the driving thread, but for what is marked otherwise.
+// The life of connections and listeners over an engine, the same for every engine and drive: commands in,
+// records out. Everything here is for the driving thread, but for what is marked otherwise.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -31,10 +31,10 @@ class SockLoop {
     int32_t slot = 0;
     Address peer;  // the JavaScript thread's: it is gone from the socket once the connection broke
 
-    /// Shared. Bytes in the engine's queue: JavaScript adds before it posts a chunk, the engine subtracts after the
-    /// kernel took them (release). Zero (acquire) is what lets the JavaScript thread send by itself: the engine has
-    /// nothing of this connection in hand then, and gets something only from that same thread. Only the JavaScript
-    /// thread lifts it from zero, so the word needs no third state.
+    /// Shared. Bytes in the engine's queue: JavaScript adds before it posts a chunk, the engine subtracts
+    /// after the kernel took them (release). Zero (acquire) is what lets the JavaScript thread send by
+    /// itself: the engine has nothing of this connection in hand then, and gets something only from that same
+    /// thread. Only the JavaScript thread lifts it from zero, so the word needs no third state.
     std::atomic<int64_t> queued{0};
     /// Written by whoever may send (see `queued`), read by the JavaScript thread.
     Counter bytesSent, lastSend;
@@ -50,7 +50,8 @@ class SockLoop {
     int connectError = 0;
     bool connecting = false, established = false, started = false;
     bool sending = false, held = false, windowClosed = false;
-    bool eof = false, failed = false, shutdownWanted = false, flushing = false, closing = false, reset = false;
+    bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
+         closing = false, reset = false;
   };
 
   struct Listener : Port {
@@ -60,8 +61,8 @@ class SockLoop {
     Time lastError = 0;
   };
 
-  /// Connections by slot. Slots belong to the JavaScript thread; a chunk of the table is published (release, through
-  /// the command queue) before the driving thread meets a slot in it, and lives as long as the table.
+  /// Connections by slot. Slots belong to the JavaScript thread; a chunk of the table is published (release,
+  /// through the command queue) before the driving thread meets a slot in it, and lives as long as the table.
   class Table {
    public:
     static constexpr int32_t kChunk = 1024;
@@ -120,8 +121,8 @@ class SockLoop {
 
   // ---- Turns: the drives call these ----
 
-  /// Counts blocks and ring space that JavaScript is done with. Comes before commands: a slot that JavaScript reuses
-  /// was consumed before the command that reuses it was posted.
+  /// Counts blocks and ring space that JavaScript is done with. Comes before commands: a slot that JavaScript
+  /// reuses was consumed before the command that reuses it was posted.
   bool reclaim() {
     const bool any = ring_.reclaim([this](const Record& record) {
       if (record.event != Event::data) return;
@@ -269,7 +270,8 @@ class SockLoop {
     c.bytesReceived.add(length);
     c.lastReceive.set(static_cast<uint64_t>(now()));
     const bool closed = setUndelivered(c, c.undelivered + static_cast<int64_t>(length));
-    if (ring_.extend(c.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset), static_cast<int32_t>(length))) {
+    if (ring_.extend(c.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset),
+                     static_cast<int32_t>(length))) {
       pool_.release(block);  // one record, one reference
     } else {
       counters_.chunksReceived.add();
@@ -285,6 +287,9 @@ class SockLoop {
   void receiveEnded(typename E::Port& port, int error) {
     Connection& c = asConnection(port);
     if (c.closing || c.failed || c.flushing) return;
+    // The send that meets a reset takes its error away, and its report may be under way: what is left looks
+    // like an end.
+    if (error == 0 && !c.shutdownDone && isBroken(c.fd.get())) error = ECONNRESET;
     if (error != 0 && c.latched == 0) c.latched = error;
     if (c.latched != 0) return fail(c, error == 0 || error != c.latched);
     c.eof = true;
@@ -439,6 +444,7 @@ class SockLoop {
   void shutdownIfDrained(Connection& c) {
     if (!c.shutdownWanted || !c.established || !c.queue.empty() || c.closing) return;
     c.shutdownWanted = false;
+    c.shutdownDone = true;
     ::shutdown(c.fd.get(), SHUT_WR);
   }
 

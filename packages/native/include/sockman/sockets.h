@@ -92,7 +92,17 @@ inline int takeSocketError(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
+/// Whether a TCP connection that we have not shut down is over in both directions: it was reset. After the
+/// peer's FIN alone it would be in CLOSE_WAIT. False for other sockets.
+inline bool isBroken(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
+}
+
 /// Errors after which the same call may be tried again.
-inline bool isTransient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+inline bool isTransient(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
 
 }  // namespace sockman

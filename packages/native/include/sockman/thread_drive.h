@@ -12,8 +12,9 @@
 namespace sockman {
 
 /// Tells the JavaScript thread that records wait: one call per batch, without data.
-/// Happens-before: the producer pushes, then exchanges `armed`; the consumer exchanges it back before it reads. Both
-/// exchanges are sequentially consistent: a record pushed after the consumer looked finds armed = 0 and rings again.
+/// Happens-before: the producer pushes, then exchanges `armed`; the consumer exchanges it back before it
+/// reads. Both exchanges are sequentially consistent: a record pushed after the consumer looked finds armed =
+/// 0 and rings again.
 class Doorbell {
  public:
   /// JavaScript thread. Freed by the runtime's finalizer, since calls may outlive `close`.
@@ -21,7 +22,8 @@ class Doorbell {
     auto* bell = new Doorbell(delivery);
     napi_value name;
     napi_create_string_utf8(env, "sockman", NAPI_AUTO_LENGTH, &name);
-    napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, bell, answer, &bell->function_);
+    napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, bell, answer,
+                                    &bell->function_);
     napi_unref_threadsafe_function(env, bell->function_);
     return bell;
   }
@@ -81,8 +83,8 @@ class ThreadDrive final : public Drive {
     commands_.push(std::move(command));
     wake();
   }
-  /// Happens-before: commands, returned blocks and ring space are published first, then `awake` is exchanged; the
-  /// thread exchanges it back and looks at all three again before it sleeps.
+  /// Happens-before: commands, returned blocks and ring space are published first, then `awake` is exchanged;
+  /// the thread exchanges it back and looks at all three again before it sleeps.
   void wake() override {
     if (awake_.exchange(1) != 0) return;
     awake_.notify_one();
@@ -133,7 +135,7 @@ class ThreadDrive final : public Drive {
   }
   void sleep() {
     const bool starved = loop_.starved();
-    ring_.setStarved(starved);
+    if (starved) ring_.setStarved(true);
     awake_.exchange(0);
     const bool work = !commands_.empty() || (starved && ring_.consumed()) || discard_.load();
     if (work) {
@@ -145,6 +147,7 @@ class ThreadDrive final : public Drive {
       loop_.engine().wait(loop_.nextDeadline());
     }
     awake_.store(1);
+    if (starved) ring_.setStarved(false);  // awake, it looks by itself
   }
   void closeBell() {
     if (!bell_) return;
