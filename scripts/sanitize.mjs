@@ -15,7 +15,9 @@ const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${libr
   encoding: 'utf8',
 }).trim()
 const options = {
-  TSAN_OPTIONS: `suppressions=${join(root, 'scripts/tsan.supp')} exitcode=66 history_size=7`,
+  // Node and V8 are not instrumented, and JavaScript's own order (the Atomics of event-ring.ts) is not seen: what they
+  // read and write is left out, what the addon does with it is not. The argument for JavaScript stands in event_ring.h.
+  TSAN_OPTIONS: 'ignore_noninstrumented_modules=1 exitcode=66 history_size=7',
   ASAN_OPTIONS: 'detect_leaks=1 exitcode=66',
   LSAN_OPTIONS: `suppressions=${join(root, 'scripts/lsan.supp')} print_suppressions=0`,
 }

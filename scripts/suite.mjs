@@ -7,4 +7,4 @@ const at = (path) => pathToFileURL(`${packages}/${path}`).href
 const { conformance } = await import(at('core/dist/conformance/index.js'))
 const module = at(`backend-${name}/dist/index.js`)
 const { backend } = await import(module)
-conformance(backend, { describe, test, specifier: { module } })
+conformance(backend, { describe, test, specifier: { module }, patience: 20 })

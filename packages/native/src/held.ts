@@ -1,4 +1,4 @@
-/** Data held for paused connections: copied out of the receive memory, whose block goes back at once (NATIVE 4). */
+/** Data held for paused connections: copied out of the receive memory, whose block goes back at once. */
 export class HeldData {
   readonly #chunks = new Map<number, { list: Uint8Array[]; bytes: number; delivered: number }>()
   #bytes = 0

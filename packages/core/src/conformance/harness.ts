@@ -31,6 +31,8 @@ export interface ConformanceOptions extends Runner {
   allowUnavailable?: boolean
   /** The full size; default whether the environment says `SOCKMAN_SUITE=full`. */
   full?: boolean
+  /** Factor on every deadline, for a build that a sanitizer slows down; default 1. */
+  patience?: number
 }
 
 /** What a case may ask before it runs. */
@@ -59,7 +61,7 @@ const TEARDOWN = 10_000
 
 /** Hands every case to the runner, once for each drive. */
 export function runCases(backend: Backend, cases: readonly Case[], options: ConformanceOptions): void {
-  const { describe, test, specifier, network = netPeers, allowUnavailable = false } = options
+  const { describe, test, specifier, network = netPeers, allowUnavailable = false, patience = 1 } = options
   const full = options.full ?? process.env.SOCKMAN_SUITE === 'full'
   const probe = backend.probe()
   if (!probe.available) {
@@ -78,7 +80,7 @@ export function runCases(backend: Backend, cases: readonly Case[], options: Conf
           test.skip(`${title} [skipped: ${reason}]`, () => {})
           continue
         }
-        const limit = deadline[full ? 1 : 0]
+        const limit = deadline[full ? 1 : 0] * patience
         test(title, () => Trial.run(facts, limit, run), limit + TEARDOWN)
       }
     })

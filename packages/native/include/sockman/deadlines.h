@@ -1,12 +1,12 @@
-// One heap of deadlines per loop (NATIVE 10). Owned by the driving thread.
+// The deadlines of a loop, one ordered set for all. Owned by the driving thread.
 #pragma once
 
 #include <ctime>
 
 #include <algorithm>
 #include <cstdint>
-#include <queue>
-#include <vector>
+#include <map>
+#include <optional>
 
 namespace sockman {
 
@@ -28,38 +28,35 @@ inline int millisecondsUntil(Time deadline) {
   return left <= 0 ? 0 : static_cast<int>(std::min<Time>((left + kMillisecond - 1) / kMillisecond, 1 << 30));
 }
 
-/// Entries are cancelled by moving their owner's token on; stale ones are dropped as they surface.
+/// At most one deadline per owner, who keeps its place (`Owner::deadline`) so that cancelling leaves nothing
+/// behind: an owner that has none is not known here.
 template <class Owner>
 class Deadlines {
  public:
-  void set(Owner& owner, Time at) { heap_.push({at, ++owner.deadlineToken, &owner}); }
-  void cancel(Owner& owner) { ++owner.deadlineToken; }
+  using Entries = std::multimap<Time, Owner*>;
+  using Place = std::optional<typename Entries::iterator>;
 
-  Time next() {
-    dropStale();
-    return heap_.empty() ? kNever : heap_.top().at;
+  void set(Owner& owner, Time at) {
+    cancel(owner);
+    owner.deadline = entries_.emplace(at, &owner);
   }
+  void cancel(Owner& owner) {
+    if (owner.deadline) entries_.erase(*owner.deadline);
+    owner.deadline.reset();
+  }
+
+  Time next() const { return entries_.empty() ? kNever : entries_.begin()->first; }
   template <class Visit>
   void expire(Time time, Visit&& visit) {
     while (next() <= time) {
-      Owner& owner = *heap_.top().owner;
-      heap_.pop();
+      Owner& owner = *entries_.begin()->second;
+      cancel(owner);
       visit(owner);
     }
   }
 
  private:
-  struct Entry {
-    Time at;
-    uint32_t token;
-    Owner* owner;
-    bool operator<(const Entry& other) const { return at > other.at; }
-  };
-
-  void dropStale() {
-    while (!heap_.empty() && heap_.top().token != heap_.top().owner->deadlineToken) heap_.pop();
-  }
-  std::priority_queue<Entry> heap_;
+  Entries entries_;
 };
 
 }  // namespace sockman

@@ -27,7 +27,7 @@ class Drive {
 
 /// Calls into JavaScript: `deliver(most)`, which reads the event ring and answers how many events it
 /// delivered; without a number it knows the most for one turn itself. An exception that a handler threw
-/// surfaces as uncaught; deliver has scheduled what is left (NATIVE 24).
+/// surfaces as uncaught; deliver has scheduled what is left.
 class Delivery {
  public:
   Delivery(napi_env env, napi_value deliver) : env_(env) {

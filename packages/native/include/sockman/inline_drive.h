@@ -2,7 +2,7 @@
 //
 // Wake-ups come through the engine's completion descriptor, watched by uv_poll; deadlines through one
 // uv_timer; what callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one
-// uv_prepare (NATIVE 10–12). libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and
+// uv_prepare. libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and
 // offers the thread drive alone.
 #pragma once
 
@@ -78,7 +78,7 @@ class InlineDrive final : public Drive {
 
  private:
   /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. An
-  /// unclosed one aborts a worker, hence the asynchronous cleanup hook (NATIVE 22).
+  /// unclosed one aborts a worker, hence the asynchronous cleanup hook.
   struct Handles {
     uv_poll_t poll;
     uv_timer_t timer;

@@ -1,4 +1,4 @@
-// Receive memory: one mapping that JavaScript sees as one ArrayBuffer, cut into blocks (NATIVE 1 and 2).
+// Receive memory: one mapping that JavaScript sees as one ArrayBuffer, cut into blocks.
 #pragma once
 
 #include <sys/mman.h>

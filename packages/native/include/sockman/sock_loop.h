@@ -23,7 +23,7 @@ class SockLoop {
   struct Port : E::Port {
     explicit Port(bool listening) : listening(listening) {}
     const bool listening;
-    uint32_t deadlineToken = 0;
+    typename Deadlines<Port>::Place deadline;
   };
 
   struct Connection : Port {

@@ -1,4 +1,4 @@
-// Opening sockets: raw calls on the caller's thread, with synchronous errors. Engines only wait (NATIVE 16).
+// Opening sockets: raw calls on the caller's thread, with synchronous errors. Engines only wait.
 #pragma once
 
 #include <fcntl.h>

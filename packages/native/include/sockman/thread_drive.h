@@ -71,7 +71,7 @@ class ThreadDrive final : public Drive {
   }
 
   void start() override {
-    // Signals are for the other threads: a signal here would only interrupt a wait (NATIVE 9).
+    // Signals are for the other threads: a signal here would only interrupt a wait.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
