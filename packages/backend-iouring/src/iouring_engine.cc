@@ -234,8 +234,9 @@ void IoUringEngine::starve(Port& port) {
 void IoUringEngine::refill() {
   int added = 0;
   const int mask = static_cast<int>(bufferEntries_ - 1);
-  while (lent_ < pool_.initial() && pool_.freeCount() > 0 && lent_ < bufferEntries_) {
+  while (lent_ < pool_.initial() && lent_ < bufferEntries_) {
     const uint32_t block = pool_.claim();
+    if (block == ReceivePool::kNone) break;
     io_uring_buf_ring_add(buffers_, pool_.at(block), static_cast<unsigned>(pool_.blockSize()),
                           static_cast<uint16_t>(block), mask, added++);
     lent_++;

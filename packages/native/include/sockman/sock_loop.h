@@ -49,7 +49,7 @@ class SockLoop {
     int latched = 0;   // first permanent error of either direction
     int connectError = 0;
     bool connecting = false, established = false, started = false;
-    bool sending = false, held = false, windowClosed = false;
+    bool sending = false, held = false, windowClosed = false, behind = false;
     bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
          closing = false, reset = false;
   };
@@ -166,9 +166,11 @@ class SockLoop {
         return sendFailed(c, command.value);
       case Op::hold:
         c.held = true;
+        countBehind(c);
         return updateReceiving(c);
       case Op::resume:
         c.held = false;
+        countBehind(c);
         setUndelivered(c, c.undelivered - command.amount);
         return updateReceiving(c);
       case Op::close:
@@ -208,7 +210,7 @@ class SockLoop {
   /// JavaScript has something to read.
   bool published() const { return !ring_.empty(); }
   /// Whether JavaScript's progress is what this loop waits for.
-  bool starved() const { return !ring_.hasRoom() || engine_->starving() || closedWindows_ > 0; }
+  bool starved() const { return !ring_.hasRoom() || engine_->starving() || behind_ > 0; }
 
   // ---- The engine's sink ----
 
@@ -408,8 +410,15 @@ class SockLoop {
   bool setWindowClosed(Connection& c, bool closed) {
     if (c.windowClosed == closed) return false;
     c.windowClosed = closed;
-    closedWindows_ += closed ? 1 : -1;
+    countBehind(c);
     return true;
+  }
+  /// A connection is behind when JavaScript could read on and open its window: one that is paused is not.
+  void countBehind(Connection& c) {
+    const bool behind = c.windowClosed && !c.held;
+    if (behind == c.behind) return;
+    c.behind = behind;
+    behind_ += behind ? 1 : -1;
   }
 
   void sendQueued(Connection& c) {
@@ -517,7 +526,7 @@ class SockLoop {
   std::vector<Connection*> connections_;
   std::vector<bool> enrolled_;  // by slot: known to this thread
   std::vector<Listener*> listeners_;
-  uint32_t pendingAccepts_ = 0, closedWindows_ = 0;
+  uint32_t pendingAccepts_ = 0, behind_ = 0;
   bool stopping_ = false, discarding_ = false, announced_ = false;
   Counters counters_;
 };
