@@ -149,18 +149,15 @@ void IoUringEngine::armReceive(Port& port) {
   port.receiveArmed = true;
   io_uring_sqe* sqe = next();
   const size_t block = pool_.blockSize();
-  // Few free blocks: one receive each, so that the first does not take them all. Little room: one, cut to
-  // fit.
-  if (lent_ * 2 < pool_.initial() || (limited_ && port.room < 2 * block)) {
-    io_uring_prep_recv(sqe, port.fd.get(), nullptr, std::min(port.room, block), 0);
-  } else {
+  // Multishot where it can be told to stay within the room there is (kernel 6.17: at most `len` at a time,
+  // and none after the first that makes it `optlen`, file_index in older headers, or more). Else, with little
+  // room, or with few free blocks, of which the first should not take them all: one receive, cut to fit.
+  if (limited_ && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
     io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
-    if (limited_) {
-      // Kernel 6.17: at most `len` at a time, and none after the first that makes it `optlen` (file_index in
-      // older headers) or more: no more than there is room for.
-      sqe->len = static_cast<uint32_t>(block);
-      sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
-    }
+    sqe->len = static_cast<uint32_t>(block);
+    sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
+  } else {
+    io_uring_prep_recv(sqe, port.fd.get(), nullptr, std::min(port.room, block), 0);
   }
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = kGroup;
@@ -170,10 +167,7 @@ void IoUringEngine::armReceive(Port& port) {
 void IoUringEngine::stopReceiving(Port& port) {
   if (port.forgetting) return;
   port.receiving = false;
-  if (port.starved) {
-    port.starved = false;
-    std::erase(starved_, &port);
-  }
+  unlist(port);
   if (port.receiveArmed && !port.cancelling) {
     port.cancelling = true;
     cancel(port, Tag::receive);
@@ -209,7 +203,7 @@ void IoUringEngine::forget(Port& port) {
   if (port.forgetting) return;
   port.forgetting = true;
   port.accepting = port.receiving = false;
-  if (port.starved) std::erase(starved_, &port);
+  unlist(port);
   listIfForgotten(port);
   if (port.listed) return;
   io_uring_sqe* sqe = next();
@@ -224,9 +218,11 @@ void IoUringEngine::listIfForgotten(Port& port) {
   forgotten_.push_back(&port);
 }
 
-void IoUringEngine::starve(Port& port) {
-  port.starved = true;
-  starved_.push_back(&port);
+void IoUringEngine::unlist(Port& port) {
+  if (!port.starved) return;
+  port.starved = false;
+  std::erase(starved_, &port);
+  std::erase(served_, &port);
 }
 
 /// The kernel takes blocks first in, first out: no more are lent than the initial pool, so that they stay in
@@ -244,6 +240,8 @@ void IoUringEngine::refill() {
   if (added > 0) io_uring_buf_ring_advance(buffers_, added);
 }
 
+/// All that starve are armed as soon as there is a block: one that has no data yet would keep another from it
+/// for ever.
 void IoUringEngine::replenish() {
   refill();
   while (!starved_.empty() && lent_ > 0) {
@@ -251,7 +249,6 @@ void IoUringEngine::replenish() {
     starved_.pop_front();
     port.starved = false;
     if (port.receiving && !port.receiveArmed) armReceive(port);
-    if (starved_.size() >= lent_) break;
   }
 }
 

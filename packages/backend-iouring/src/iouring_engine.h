@@ -82,7 +82,7 @@ class IoUringEngine {
   void cancel(Port& port, Tag tag);
   void armWake();
   void refill();
-  void starve(Port& port);
+  void unlist(Port& port);
   void listIfForgotten(Port& port);
   template <class Sink>
   void complete(const io_uring_cqe& cqe, Sink& sink);
@@ -102,7 +102,8 @@ class IoUringEngine {
   io_uring_buf_ring* buffers_ = nullptr;
   uint32_t bufferEntries_ = 0;
   uint32_t lent_ = 0;          // blocks in the buffer ring
-  std::deque<Port*> starved_;  // first come, first served
+  std::deque<Port*> starved_;  // wait for a block, first come, first served
+  std::vector<Port*> served_;  // had one in this pass, and want the next
   std::vector<Port*> forgotten_;
   EngineCounters counters_;
 };
@@ -132,6 +133,9 @@ void IoUringEngine::reap(Sink& sink) {
     complete(copy, sink);
   }
   io_uring_cq_advance(&ring_, seen);
+  // Those that found no block come before those that had one.
+  starved_.insert(starved_.end(), served_.begin(), served_.end());
+  served_.clear();
   replenish();
 }
 
@@ -197,13 +201,16 @@ void IoUringEngine::received(Port& port, int result, uint32_t flags, Sink& sink)
     if (done) lent_--;
     sink.received(port, block, offset, static_cast<size_t>(result));
     if (done) pool_.finish(block);
-    if (port.receiving && !port.receiveArmed) armReceive(port);
+    if (!port.receiving || port.receiveArmed) return;
+    port.starved = true;
+    served_.push_back(&port);
     return;
   }
   if (port.forgetting) return;
   if (result == -ENOBUFS) {
     counters_.exhausted.add();
-    if (port.receiving) starve(port);
+    port.starved = port.receiving;
+    if (port.receiving) starved_.push_back(&port);
     return;
   }
   if (result == -ECANCELED || isTransient(-result)) {

@@ -461,6 +461,8 @@ class SockLoop {
   void sendFailed(Connection& c, int error) {
     if (c.closing || c.failed || !c.established) return;
     if (c.flushing) return beginClose(c);
+    // Whoever meets a reset second, this send or a receive under way, is told of its consequence only.
+    if (error == EPIPE && !c.shutdownDone && isBroken(c.fd.get())) error = ECONNRESET;
     if (c.latched == 0) c.latched = error;
     char byte;
     const bool readable = ::recv(c.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !isTransient(errno);
