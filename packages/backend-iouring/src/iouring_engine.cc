@@ -147,12 +147,13 @@ void IoUringEngine::receive(Port& port) {
 
 void IoUringEngine::armReceive(Port& port) {
   port.receiveArmed = true;
+  armWatch(port);
   io_uring_sqe* sqe = next();
   const size_t block = pool_.blockSize();
   // Multishot where it can be told to stay within the room there is (kernel 6.17: at most `len` at a time,
   // and none after the first that makes it `optlen`, file_index in older headers, or more). Else, with little
   // room, or with few free blocks, of which the first should not take them all: one receive, cut to fit.
-  if (limited_ && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
+  if (limited_ && !port.hungUp && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
     io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
     sqe->len = static_cast<uint32_t>(block);
     sqe->file_index = static_cast<uint32_t>(port.room - block + 1);

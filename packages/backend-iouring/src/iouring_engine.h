@@ -170,8 +170,14 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
       port.watchArmed = false;
       if (port.forgetting || cqe.res < 0) break;
       port.hungUp = true;
-      // While a receive is wanted it reports the end itself, after the data.
-      if (!port.receiving) sink.hungUp(port, takeSocketError(port.fd.get()));
+      if (!port.receiving) {
+        sink.hungUp(port, takeSocketError(port.fd.get()));
+      } else if (port.receiveArmed && !port.cancelling) {
+        // A receive reports the end itself, after the data. But a multishot one can miss a reset that comes
+        // while it hands over data (seen on kernel 6.18): asked again, it finds it.
+        port.cancelling = true;
+        cancel(port, Tag::receive);
+      }
       break;
     default:
       break;
