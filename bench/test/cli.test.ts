@@ -182,10 +182,10 @@ describe('ping', () => {
 })
 
 const blocks = process.env.SOCKMAN_BLOCKS
-if (!blocks) console.warn('SOCKMAN_BLOCKS is not set: the download of real blocks is skipped')
 
-describe.skipIf(!blocks)('real blocks', () => {
-  it('arrive over every row, each verified', async () => {
+describe('real blocks', () => {
+  it('arrive over every row, each verified', async ({ skip }) => {
+    skip(!blocks, 'SOCKMAN_BLOCKS is not set')
     const json = join(directory, 'real.json')
     const { code, stderr } = await runCli(
       'ibd',
