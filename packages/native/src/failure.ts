@@ -6,3 +6,29 @@ export function toSockError(error: unknown, address?: SockAddr): unknown {
   if (typeof errno !== 'number' || typeof syscall !== 'string' || error instanceof SockError) return error
   return SockError.fromErrno(errno, syscall, address?.where)
 }
+
+/** The answer of a native call; what it throws is thrown on as a SockError about `address`. */
+export function attempt<T>(call: () => T, address?: SockAddr): T {
+  try {
+    return call()
+  } catch (error) {
+    throw toSockError(error, address)
+  }
+}
+
+export const stopped = (): SockError => new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
+
+export const unknownConnection = (id: unknown): SockError =>
+  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
+
+export const aborted = (target: SockAddr): SockError =>
+  new SockError(`connect to ${target} was aborted`, {
+    code: 'ABORT_ERR',
+    syscall: 'connect',
+    ...target.where,
+  })
+
+export const queueFull = (length: number, queued: number, most: number): SockError =>
+  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
+    code: 'ERR_SEND_QUEUE_FULL',
+  })
