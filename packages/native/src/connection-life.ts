@@ -39,26 +39,26 @@ export class ConnectionLife {
   accepted = 0
   connected = 0
 
-  constructor(
-    native: NativeEngine,
-    ring: EventRing,
-    connections: Connections,
-    held: HeldData,
-    sending: Sending,
-    listeners: Listeners,
-    run: RunState,
-    announcer: Announcer,
-    handlers: Handlers,
-  ) {
-    this.#native = native
-    this.#words = ring.words
-    this.#connections = connections
-    this.#held = held
-    this.#sending = sending
-    this.#listeners = listeners
-    this.#run = run
-    this.#announcer = announcer
-    this.#handlers = handlers
+  constructor(parts: {
+    readonly native: NativeEngine
+    readonly ring: EventRing
+    readonly connections: Connections
+    readonly held: HeldData
+    readonly sending: Sending
+    readonly listeners: Listeners
+    readonly run: RunState
+    readonly announcer: Announcer
+    readonly handlers: Handlers
+  }) {
+    this.#native = parts.native
+    this.#words = parts.ring.words
+    this.#connections = parts.connections
+    this.#held = parts.held
+    this.#sending = parts.sending
+    this.#listeners = parts.listeners
+    this.#run = parts.run
+    this.#announcer = parts.announcer
+    this.#handlers = parts.handlers
   }
 
   // ---- Begin ----

@@ -90,7 +90,7 @@ export class NativeSockMan implements SockMan {
     const run = new RunState(native)
     const listeners = new Listeners(native, run, announcer, handlers)
     const sending = new Sending(native, connections, turn, run, options)
-    const life = new ConnectionLife(
+    const life = new ConnectionLife({
       native,
       ring,
       connections,
@@ -100,7 +100,7 @@ export class NativeSockMan implements SockMan {
       run,
       announcer,
       handlers,
-    )
+    })
     const receiving = new Receiving(native, ring, connections, held, turn, life, options.poison)
     this.#delivery = new Delivery({
       native,

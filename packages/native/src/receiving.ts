@@ -8,7 +8,7 @@ import type { Turn } from './turn'
 
 /**
  * The incoming side: views of the receive memory, or, for a paused connection, what is held until it resumes. The
- * engine is asked to stop only when data comes while paused (NATIVE 4), and to go on once all of it is delivered.
+ * engine is asked to stop only when data comes while paused, and to go on once all of it is delivered.
  */
 export class Receiving {
   readonly #native: NativeEngine
