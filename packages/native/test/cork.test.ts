@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Cork, corkSize } from '../src/cork'
 
-/** As `CorkEntry` of `binding.h` has it. */
+/** As `cork.h` has it. */
 const ENTRIES = 1024
 const HEADER = ENTRIES * 16
 

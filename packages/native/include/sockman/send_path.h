@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "command.h"
+#include "deadlines.h"
 #include "sockets.h"
 
 namespace sockman {
