@@ -152,19 +152,19 @@ export class Delivery {
     if (!turn.anyDue) return limit
     const slots = turn.take()
     let left = limit
-    while (slots.length > 0) {
-      const slot = slots[0]!
-      if (left > 0 && this.#deliverHeld(slot)) {
-        left--
-        continue
+    try {
+      while (left > 0 && slots.length > 0) {
+        const slot = slots[0]!
+        if (this.#deliverHeld(slot)) {
+          left--
+          continue
+        }
+        slots.shift()
+        turn.settle(slot)
+        left -= this.#finishDue(slot)
       }
-      if (left === 0) {
-        turn.putBack(slots)
-        break
-      }
-      slots.shift()
-      turn.settle(slot)
-      left -= this.#finishDue(slot)
+    } finally {
+      turn.putBack(slots)
     }
     return left
   }
@@ -181,10 +181,16 @@ export class Delivery {
   #finishDue(slot: number): number {
     const c = this.#connections
     if (c.states[slot] !== State.open) return 0
-    const events = this.#receiving.endHold(slot)
-    if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0)
-      this.#sending.onDrained(slot)
-    this.#sending.flush()
-    return events
+    try {
+      const events = this.#receiving.endHold(slot)
+      if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0)
+        this.#sending.onDrained(slot)
+      return events
+    } catch (error) {
+      this.#turn.startWith(slot) // for what the callback that threw kept from its turn
+      throw error
+    } finally {
+      this.#sending.flush()
+    }
   }
 }
