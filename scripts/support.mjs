@@ -1,0 +1,44 @@
+// What is known not to work on the runtimes that are not Node. The test on the runtimes fails when more fails, and
+// when something listed here works after all.
+
+/**
+ * By kind of runtime:
+ * - `drives`: those it has; Node has all;
+ * - `unavailable`: why, by name of the backend whose `probe()` says so;
+ * - `failures`: `title` is the beginning of a case's; `sometimes` says that it may also pass; `upstream` is where the
+ *   runtime's authors discuss it.
+ */
+export const SUPPORT = {
+  node: { unavailable: {}, failures: [] },
+  deno: {
+    drives: ['thread'],
+    unavailable: { libuv: 'Deno exports no libuv' },
+    failures: [
+      {
+        title: 'C10 a listener or a connection keeps the process alive',
+        reason: 'the case counts descriptors, and Deno opens two sockets of its own with its first children',
+        sometimes: true,
+      },
+      {
+        title: 'C79 adopt refuses what is no connected socket',
+        reason: 'the numbers of node:fs are no descriptors on Deno, so the file to be refused is not there',
+      },
+    ],
+  },
+  bun: {
+    drives: ['thread'],
+    unavailable: { libuv: "Bun's libuv symbols abort the process" },
+    failures: [
+      {
+        title: 'C30 a timeout is ETIMEDOUT',
+        reason: "Bun's node:net listens with a queue of 512 whatever it is told, so no peer stays silent",
+        upstream: 'https://github.com/oven-sh/bun/pull/33786',
+      },
+      {
+        title: 'C31 slow connects never stall other connections',
+        reason: "Bun's node:net listens with a queue of 512 whatever it is told, so no connect is slow",
+        upstream: 'https://github.com/oven-sh/bun/pull/33786',
+      },
+    ],
+  },
+}
