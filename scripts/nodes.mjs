@@ -136,7 +136,7 @@ const failedRow = (runtime, backend, error) => ({
 async function tryBackend(runtime, { program }, backend, { full }, env) {
   const { drives, unavailable, failures } = SUPPORT[runtime.kind]
   const rows = new Map()
-  const known = failures.map(({ title }) => title)
+  const known = failures.filter(({ sometimes }) => !sometimes).map(({ title }) => title)
   let begun = performance.now()
   let probe
   let current
@@ -145,9 +145,11 @@ async function tryBackend(runtime, { program }, backend, { full }, env) {
   const end = (outcome, error) => {
     const { drive, title } = current
     const row = rows.get(drive)
-    const expected = failures.find((failure) => title.startsWith(failure.title))
+    const expected = failures.find(
+      (failure) => title.startsWith(failure.title ?? '') && (error ?? '').includes(failure.error ?? ''),
+    )
     if (outcome === 'skipped') row.skipped.push(title)
-    else if (outcome === 'failed' && expected) row.known.push({ title, ...expected, error })
+    else if (outcome === 'failed' && expected) row.known.push({ ...expected, title, error })
     else if (outcome === 'failed') row.failed.push({ title, error })
     else if (expected && !expected.sometimes) {
       row.failed.push({

@@ -231,7 +231,7 @@ class NetPeer implements Peer {
     const socket = this.#socket
     if (this.local === 'unix:') return this.destroy()
     // Deno resets at once, but knows nothing of the mark below.
-    if (process.versions['deno'] !== undefined) return void socket.resetAndDestroy()
+    if ('deno' in process.versions) return void socket.resetAndDestroy()
     // What resetAndDestroy() sets before it ends the stream in the ordinary way, which would put a FIN before the RST.
     Object.assign(socket, { resetAndClosing: true })
     socket.destroy()
