@@ -95,7 +95,7 @@ export async function nodes(env, args, build) {
       fetched = fetchRuntime(runtime)
     } catch (error) {
       print(error.message)
-      rows.push(failedRow(runtime, '–', error.message))
+      rows.push(failedRow(runtime, 'any', error.message))
       continue
     }
     for (const backend of options.backends) {
@@ -128,7 +128,7 @@ const newRow = ({ kind, version }, backend, drive) => ({
 })
 
 const failedRow = (runtime, backend, error) => ({
-  ...newRow(runtime, backend, '–'),
+  ...newRow(runtime, backend),
   failed: [{ title: `${runtime.name} ${backend}`, error }],
 })
 
@@ -197,7 +197,7 @@ async function tryBackend(runtime, { program }, backend, { full }, env) {
     const reason = unavailable[backend]
     if (reason === undefined)
       return [failedRow(runtime, backend, `unavailable: ${probe.reason}, ${probe.message}`)]
-    return [{ ...newRow(runtime, backend, '–'), unavailable: reason }]
+    return [{ ...newRow(runtime, backend), unavailable: reason }]
   }
   if (unavailable[backend] !== undefined) {
     const error = 'is available: strike it from scripts/support.mjs'
@@ -213,8 +213,10 @@ async function tryBackend(runtime, { program }, backend, { full }, env) {
   return [...rows.values()]
 }
 
-const label = ({ runtime, version, backend, drive }) =>
-  `${`${runtime} ${version}`.padEnd(14)} ${`${backend}:${drive}`.padEnd(16)}`
+/** `iouring:inline`, or the backend alone when no drive was had. */
+const place = ({ backend, drive }) => (drive === undefined ? backend : `${backend}:${drive}`)
+
+const label = (row) => `${`${row.runtime} ${row.version}`.padEnd(14)} ${place(row).padEnd(16)}`
 
 function verdict({ passed, failed, known, unavailable, seconds }) {
   if (unavailable !== undefined) return `unavailable: ${unavailable}`
@@ -225,12 +227,8 @@ function verdict({ passed, failed, known, unavailable, seconds }) {
 /** A line for each backend and drive, a column for each runtime. */
 function table(rows) {
   const columns = [...new Set(rows.map(({ runtime, version }) => `${runtime} ${version}`))]
-  const groups = Map.groupBy
-    ? Map.groupBy(rows, ({ backend, drive }) => `${backend}:${drive}`)
-    : rows.reduce((map, row) => {
-        const key = `${row.backend}:${row.drive}`
-        return map.set(key, [...(map.get(key) ?? []), row])
-      }, new Map())
+  const groups = new Map()
+  for (const row of rows) groups.set(place(row), [...(groups.get(place(row)) ?? []), row])
   const cell = (row) => {
     if (!row) return '–'
     if (row.unavailable !== undefined) return 'unavailable'
