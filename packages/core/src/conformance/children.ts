@@ -26,6 +26,7 @@ export function runChild({ specifier, drive }: Facts, scenario: string, args: re
   const argv = [specifier.module, specifier.export ?? 'backend', drive, scenario, ...args]
   const child = spawn(process.execPath, [file, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const socket = child.stdio[3] as Duplex
+  const closed = once(socket, 'close')
   let running = true
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -51,7 +52,7 @@ export function runChild({ specifier, drive }: Facts, scenario: string, args: re
     close: () => {
       child.kill('SIGKILL')
       socket.destroy()
-      return end
+      return Promise.all([end, closed])
     },
   }
 }
