@@ -23,6 +23,7 @@ namespace sockman {
 class IoUringEngine {
  public:
   static constexpr bool kInline = true;
+  static constexpr int kDescriptorLimit = kNoDescriptorLimit;
 
   struct Port : PortBase {
     msghdr message{};

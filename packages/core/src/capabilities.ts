@@ -8,7 +8,7 @@ export type Drive = 'thread' | 'inline'
 export interface Capabilities {
   /** The drives on offer, the default first. */
   readonly drives: readonly Drive[]
-  /** Descriptors at or beyond it are refused; null where only the process's own limit counts. */
+  /** Descriptors at or beyond it are refused with `ERR_FD_NOT_SELECTABLE` (C22); null where only the process's own limit counts. */
   readonly descriptorLimit: number | null
   /** `unix:/path` addresses. */
   readonly unixSockets: boolean

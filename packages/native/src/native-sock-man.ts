@@ -29,7 +29,7 @@ import { CloseFlag, type NativeEngine, SendFlag, SendResult, type Warnings } fro
 import { Connections, Flag, State } from './connections'
 import { Cork } from './cork'
 import { Event, EventRing, Field } from './event-ring'
-import { toSockError } from './failure'
+import { notSelectable, toSockError } from './failure'
 import { Handlers } from './handlers'
 import { HeldData } from './held'
 import { enter, leave } from './running'
@@ -497,7 +497,7 @@ export class NativeSockMan implements SockMan {
       case Event.closed:
         return this.#onClosed(slot, at)
       case Event.listenError:
-        return this.#onListenError(slot, words[at + Field.a]!)
+        return this.#onListenError(slot, words[at + Field.a]!, words[at + Field.b]!)
       case Event.listenerClosed:
         this.#listeners.delete(slot)
         this.#native.freeListener(slot)
@@ -706,10 +706,13 @@ export class NativeSockMan implements SockMan {
     channels.connection.publish({ event, backend: this.selection.backend, id, ...more })
   }
 
-  #onListenError(number: number, errno: number): void {
+  #onListenError(number: number, errno: number, descriptor: number): void {
     const listener = this.#listeners.get(number)
     if (!listener || listener.closed) return
-    const error = SockError.fromErrno(errno, 'accept', listener.address.where)
+    const error =
+      errno === 0
+        ? notSelectable(descriptor, this.supports.descriptorLimit!, listener.address)
+        : SockError.fromErrno(errno, 'accept', listener.address.where)
     if (channels.listener.hasSubscribers) {
       channels.listener.publish({
         event: 'error',

@@ -74,6 +74,8 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   requires std::derived_from<typename E::Port, PortBase>;
   /// Whether `completionFd` can be watched by Node's loop.
   { E::kInline } -> std::convertible_to<bool>;
+  /// Descriptors at or beyond it are refused before the engine meets them (C22): `supports.descriptorLimit`.
+  { E::kDescriptorLimit } -> std::convertible_to<int>;
   /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine.
   { E::open(pool, bool()) } -> std::same_as<Result<std::unique_ptr<E>>>;
   /// Once, first on the driving thread.

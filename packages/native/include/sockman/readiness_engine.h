@@ -30,6 +30,7 @@ template <class Poller>
 class ReadinessEngine {
  public:
   static constexpr bool kInline = Poller::kInline;
+  static constexpr int kDescriptorLimit = Poller::kDescriptorLimit;
 
   using Port = typename Poller::Port;
 
