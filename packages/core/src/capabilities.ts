@@ -16,7 +16,10 @@ export interface Capabilities {
   readonly abstractUnix: boolean
   /** After `onEof` the owner can still send; `shutdown` keeps receiving. */
   readonly halfClose: boolean
-  /** A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`. */
+  /**
+   * A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`, from when data has come
+   * while paused on: until then a pause does not stop the reading.
+   */
   readonly resetWhilePaused: boolean
   /** A peer's close on a paused connection is noticed without reading. */
   readonly closeWhilePaused: boolean

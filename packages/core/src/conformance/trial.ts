@@ -119,7 +119,15 @@ export class Trial {
 
   /** Runs a scenario of `child.ts` in a process of its own. */
   child(scenario: string, ...args: string[]): Child {
-    const child = runChild(this.facts, scenario, args)
+    return this.#own(runChild(this.facts, scenario, args))
+  }
+
+  /** The same with at most so many descriptors. */
+  limitedChild(descriptors: number, scenario: string, ...args: string[]): Child {
+    return this.#own(runChild(this.facts, scenario, args, descriptors))
+  }
+
+  #own(child: Child): Child {
     this.#children.push(child)
     return child
   }

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <atomic>
-#include <deque>
+#include <list>
 
 #include "command.h"
 #include "deadlines.h"
@@ -42,7 +42,7 @@ class SockLoop {
     Counter bytesReceived, lastReceive;
 
     // The driving thread's.
-    std::deque<Chunk::Ptr> queue;
+    std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
     size_t queueOffset = 0;  // bytes of the first chunk that are sent
     int64_t undelivered = 0;
     size_t index = 0;  // in connections_

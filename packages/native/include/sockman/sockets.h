@@ -73,6 +73,7 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
 /// in the wanted state and below the engine's limit.
 inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
   Fd fd(raw);
+  if (raw >= limit) return Failure::unwatchable(raw);
   int type = 0;
   int accepting = 0;
   socklen_t length = sizeof type;
@@ -81,7 +82,6 @@ inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
   if (getsockopt(raw, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0) return Failure::last("adopt");
   if (type != SOCK_STREAM || (accepting != 0) != listening) return Failure{EINVAL, "adopt"};
   if (!listening && peerAddress(raw).length == 0) return Failure{ENOTCONN, "adopt"};
-  if (raw >= limit) return Failure::unwatchable(raw);
   const int flags = fcntl(raw, F_GETFL);
   if (flags < 0 || fcntl(raw, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(raw, F_SETFD, FD_CLOEXEC) != 0) {
     return Failure::last("fcntl");
