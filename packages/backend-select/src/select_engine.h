@@ -45,8 +45,8 @@ class SelectPoller {
       const Time microseconds = std::max<Time>(0, (deadline - now() + 999) / 1000);
       left = {microseconds / 1'000'000, microseconds % 1'000'000};
     }
-    const int count = ::select(end(), set(found_.read), set(found_.write), nullptr,
-                               deadline == kNever ? nullptr : &left);
+    const int count =
+        ::select(end(), set(found_.read), set(found_.write), nullptr, deadline == kNever ? nullptr : &left);
     if (count < 0) found_ = errno == EBADF ? closedElsewhere() : Sets{};
     if (has(found_.read, wakeup_.fd())) {
       put(found_.read, wakeup_.fd(), false);
@@ -83,9 +83,7 @@ class SelectPoller {
     Set read{}, write{};
   };
 
-  explicit SelectPoller(Wakeup wakeup) : wakeup_(std::move(wakeup)) {
-    put(wanted_.read, wakeup_.fd(), true);
-  }
+  explicit SelectPoller(Wakeup wakeup) : wakeup_(std::move(wakeup)) { put(wanted_.read, wakeup_.fd(), true); }
 
   static fd_set* set(Set& words) { return reinterpret_cast<fd_set*>(words.data()); }
   static bool has(const Set& words, int fd) {

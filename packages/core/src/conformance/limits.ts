@@ -11,7 +11,8 @@ const BEYOND = 1100
 /** C21, C22, C39, C71: descriptors that run out, that cannot be watched, that go bad; and very many of them. */
 export const limits: readonly Case[] = [
   {
-    title: 'C21 out of descriptors: at most one onListenError a second, no spin, and accepting resumes by itself',
+    title:
+      'C21 out of descriptors: at most one onListenError a second, no spin, and accepting resumes by itself',
     skip: needsChild,
     async run(trial) {
       const child = trial.limitedChild(128, 'exhausted')
@@ -68,7 +69,14 @@ export const limits: readonly Case[] = [
       const { leaked, ...opened } = await child.ask<{ leaked: number }>('open')
       const refused = limited ? 'ERR_FD_NOT_SELECTABLE' : 'done'
       const adopt = limited ? 'ERR_FD_NOT_SELECTABLE' : 'ENOTSOCK'
-      const expected = { connect: refused, listen: refused, unix: refused, adopt, adopted: 'EBADF', path: false }
+      const expected = {
+        connect: refused,
+        listen: refused,
+        unix: refused,
+        adopt,
+        adopted: 'EBADF',
+        path: false,
+      }
       assert.deepEqual(opened, expected)
       if (limited) assert.equal(leaked, 0)
 
@@ -117,7 +125,8 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    title: 'C71 thousands of connections, as far as descriptorLimit goes: none costs more memory than in node:net',
+    title:
+      'C71 thousands of connections, as far as descriptorLimit goes: none costs more memory than in node:net',
     skip: (facts) => needsManyDescriptors(facts.full ? 11_000 : 2 * BEYOND)(facts),
     deadline: [20_000, 120_000],
     async run(trial) {
@@ -190,7 +199,8 @@ function needsChild(facts: Facts): string | undefined {
 function needsManyDescriptors(count: number): (facts: Facts) => string | undefined {
   return (facts) => {
     const most = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
-    const short = most < count ? `needs a hard limit of ${count} descriptors (ulimit -Hn), this is ${most}` : undefined
+    const short =
+      most < count ? `needs a hard limit of ${count} descriptors (ulimit -Hn), this is ${most}` : undefined
     return needsChild(facts) ?? short
   }
 }
