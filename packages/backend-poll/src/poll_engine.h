@@ -63,9 +63,6 @@ class PollPoller {
     }
   }
 
-  int completionFd() const { return -1; }
-  void acknowledge() {}
-
  private:
   explicit PollPoller(Wakeup wakeup) : wakeup_(std::move(wakeup)) {
     entries_.push_back({wakeup_.fd(), POLLIN, 0});

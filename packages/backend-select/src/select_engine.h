@@ -69,9 +69,6 @@ class SelectPoller {
     }
   }
 
-  int completionFd() const { return -1; }
-  void acknowledge() {}
-
  private:
   // The layout of fd_set, which its macros hide: they know one descriptor at a time.
   using Word = unsigned long;
