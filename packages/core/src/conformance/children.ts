@@ -36,9 +36,12 @@ export function runChild(
   const file = fileURLToPath(new URL('./child.js', import.meta.url))
   const argv = [specifier.module, specifier.export ?? 'backend', drive, scenario, ...args]
   const command = [process.execPath, file, ...argv]
-  // Both limits, for Node raises the soft one to the hard one when it starts.
-  if (descriptors !== undefined) command.unshift('sh', '-c', `ulimit -n ${descriptors} && exec "$0" "$@"`)
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const env = { ...process.env }
+  if (descriptors !== undefined) {
+    command.unshift('sh', '-c', LIMITED, 'sh', `${descriptors}`, env['LD_PRELOAD'] ?? '')
+    env['LD_PRELOAD'] = ''
+  }
+  const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const socket = child.stdio[3] as Duplex
   let running = true
   let stderr = ''
@@ -74,3 +77,9 @@ export function runChild(
     },
   }
 }
+
+/**
+ * Runs a command with at most $1 descriptors: both limits, for Node raises the soft one to the hard one when it starts.
+ * What is preloaded (a sanitizer's runtime, which shells do not survive) is for the command only.
+ */
+const LIMITED = 'ulimit -n "$1" && LD_PRELOAD=$2 && shift 2 && exec "$@"'
