@@ -38,8 +38,8 @@ export function runChild(
   const command = [process.execPath, file, ...argv]
   const env = { ...process.env }
   if (descriptors !== undefined) {
-    command.unshift('sh', '-c', LIMITED, 'sh', `${descriptors}`, env['LD_PRELOAD'] ?? '')
-    env['LD_PRELOAD'] = ''
+    command.unshift('sh', '-c', LIMITED, 'sh', `${descriptors}`, env.LD_PRELOAD ?? '')
+    env.LD_PRELOAD = ''
   }
   const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const socket = child.stdio[3] as Duplex

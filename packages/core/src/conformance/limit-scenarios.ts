@@ -42,7 +42,14 @@ export const limitScenarios = {
   /** C22: they are taken while it works. */
   'filled-after'({ create }: Stage): void {
     const errors: string[] = []
-    const man = echo(create, errors)
+    let tell!: () => void
+    const told = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    const man = echo(create, (code) => {
+      errors.push(code)
+      tell()
+    })
     const { address } = man.listen('127.0.0.1:0')
     let taken: number[] = []
     serve(man, {
@@ -68,8 +75,10 @@ export const limitScenarios = {
         rmSync(directory, { recursive: true })
         return outcome
       },
-      report: () => {
+      /** Not before a refusal that the engine has counted has been told here too. */
+      report: async () => {
         const { accepted, acceptErrors, connections } = man.stats()
+        if (acceptErrors > 0) await told
         return { accepted, acceptErrors, connections, errors }
       },
       empty: () => {
@@ -83,7 +92,7 @@ export const limitScenarios = {
   /** C21: every descriptor that the process may have is taken. */
   exhausted({ create }: Stage): void {
     const errors: string[] = []
-    const man = echo(create, errors)
+    const man = echo(create, (code) => errors.push(code))
     const { address } = man.listen('127.0.0.1:0')
     const taken: number[] = []
     serve(man, {
@@ -176,11 +185,11 @@ export const limitScenarios = {
   },
 }
 
-/** An echo that notes the codes of `onListenError`. */
-function echo(create: Stage['create'], errors: string[] = []): SockMan {
+/** An echo; `note` gets the codes of `onListenError`. */
+function echo(create: Stage['create'], note: (code: string) => void = () => {}): SockMan {
   const man = create({
     onData: (id, data) => void man.send(id, data),
-    onListenError: (_listener, { code }) => void errors.push(code),
+    onListenError: (_listener, { code }) => note(code),
   })
   return man
 }

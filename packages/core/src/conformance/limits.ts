@@ -176,7 +176,8 @@ async function crowd(
   }
   const memory = (await child.ask<number>('measure')) - before
   await finish(child)
-  await Promise.all(peers.map((peer) => (peer.destroy(), peer.closed)))
+  for (const peer of peers) peer.destroy()
+  await Promise.all(peers.map(({ closed }) => closed))
   return { accepted: peers.length, memory }
 }
 
