@@ -25,7 +25,7 @@ const TASKS = {
 
   /** Arguments are the bench's; paths among them are relative to where the user stands, not to the root. */
   async bench(env, args) {
-    if (!(await build(env, ['@sockman/bench...']))) return 1
+    if (!(await build(env, ['@sockman/bench...', '@sockman/backend-*...']))) return 1
     return attached(process.execPath, [at('bench/dist/cli.js'), ...args], { cwd: process.env.INIT_CWD, env })
   },
 

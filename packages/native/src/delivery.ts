@@ -135,7 +135,7 @@ export class Delivery {
       case Event.closed:
         return this.#life.onClosed(slot, at)
       case Event.listenError:
-        return this.#listeners.onError(slot, words[at + Field.a]!)
+        return this.#listeners.onError(slot, words[at + Field.a]!, words[at + Field.b]!)
       case Event.listenerClosed:
         return this.#listeners.onClosed(slot)
       case Event.stopped:

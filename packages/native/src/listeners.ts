@@ -1,7 +1,7 @@
 import { type Listener, type SockAddr, SockError, type SockManEvents } from '@sockman/core'
 import type { Announcer } from './announcer'
 import type { ListenResult, NativeEngine } from './binding'
-import { attempt } from './failure'
+import { attempt, notSelectable } from './failure'
 import type { Handlers } from './handlers'
 import type { RunState } from './run-state'
 import { parseAddress } from './values'
@@ -18,13 +18,21 @@ export class Listeners {
   readonly #run: RunState
   readonly #announcer: Announcer
   readonly #handlers: Handlers
+  readonly #descriptorLimit: number | null
   readonly #listeners = new Map<number, OwnListener>()
 
-  constructor(native: NativeEngine, run: RunState, announcer: Announcer, handlers: Handlers) {
+  constructor(
+    native: NativeEngine,
+    run: RunState,
+    announcer: Announcer,
+    handlers: Handlers,
+    descriptorLimit: number | null,
+  ) {
     this.#native = native
     this.#run = run
     this.#announcer = announcer
     this.#handlers = handlers
+    this.#descriptorLimit = descriptorLimit
   }
 
   get size(): number {
@@ -65,10 +73,14 @@ export class Listeners {
 
   // ---- Records ----
 
-  onError(number: number, errno: number): void {
+  /** `errno` 0: `descriptor` cannot be watched. */
+  onError(number: number, errno: number, descriptor: number): void {
     const listener = this.#listeners.get(number)
     if (!listener || listener.closed) return
-    const error = SockError.fromErrno(errno, 'accept', listener.address.where)
+    const error =
+      errno === 0
+        ? notSelectable(descriptor, this.#descriptorLimit!, listener.address)
+        : SockError.fromErrno(errno, 'accept', listener.address.where)
     this.#announcer.listenError(listener.address, error)
     listener.handlers.listenError(listener, error)
   }

@@ -88,7 +88,7 @@ export class NativeSockMan implements SockMan {
     const ring = new EventRing(native.ringMemory)
     const turn = new Turn(native, connections)
     const run = new RunState(native)
-    const listeners = new Listeners(native, run, announcer, handlers)
+    const listeners = new Listeners(native, run, announcer, handlers, supports.descriptorLimit)
     const sending = new Sending(native, connections, turn, run, options)
     const life = new ConnectionLife({
       native,

@@ -120,8 +120,17 @@ export class Trial {
 
   /** Runs a scenario of `child.ts` in a process of its own. */
   child(scenario: string, ...args: string[]): Child {
+    return this.#own(() => runChild(this.facts, scenario, args))
+  }
+
+  /** The same with at most so many descriptors. */
+  limitedChild(descriptors: number, scenario: string, ...args: string[]): Child {
+    return this.#own(() => runChild(this.facts, scenario, args, descriptors))
+  }
+
+  #own(run: () => Child): Child {
     const before = openDescriptors()
-    const child = runChild(this.facts, scenario, args)
+    const child = run()
     this.#children.push(child)
     // Its pipes are the runtime's own affair: Bun may close them after it said so.
     for (const it of openDescriptors()) if (!before.has(it)) this.#foreign.add(it)

@@ -1,6 +1,6 @@
 // What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives, and
 // `inlineAvailable`. Everything here is for the JavaScript thread. Failures are thrown as errors with `errno`
-// and `syscall`.
+// and `syscall`, or with `descriptor` and `descriptorLimit` when the engine cannot watch it.
 #pragma once
 
 #include <napi.h>
@@ -131,6 +131,10 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     Napi::Error error = Napi::Error::New(env_, failure.syscall);
     error.Set("errno", Napi::Number::New(env_, -failure.error));
     error.Set("syscall", Napi::String::New(env_, failure.syscall));
+    if (failure.descriptor >= 0) {
+      error.Set("descriptor", Napi::Number::New(env_, failure.descriptor));
+      error.Set("descriptorLimit", Napi::Number::New(env_, E::kDescriptorLimit));
+    }
     error.ThrowAsJavaScriptException();
   }
   Napi::Value undefined(const Failure& failure) {
@@ -183,14 +187,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     options.reusePort = info[4].As<Napi::Boolean>();
     options.ipv6Only = info[5].As<Napi::Boolean>();
     Warnings warnings;
-    auto fd = openListener(wanted, options, warnings);
+    auto fd = openListener(wanted, options, E::kDescriptorLimit, warnings);
     if (!fd) return undefined(fd.failure());
     const std::string path = wanted.path();
     return watch(std::move(*fd), path.empty() || path[0] == '@' ? "" : path, warnings);
   }
   /// (fd) → as listen
   Napi::Value adoptListener(const Info& info) {
-    auto fd = adoptStream(integer(info[0]), true);
+    auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     return watch(std::move(*fd), "", {});
   }
@@ -235,7 +239,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     options.noDelay = info[3].As<Napi::Boolean>();
     options.keepAlive = integer(info[4]);
     Warnings warnings;
-    auto fd = openStream(to.family());
+    auto fd = openStream(to.family(), E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     applyOptions(fd->get(), to.family(), options, warnings);
     if (!local.empty()) {
@@ -255,7 +259,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   /// (fd, noDelay, keepAlive) → [slot, warnings]
   Napi::Value adopt(const Info& info) {
-    auto fd = adoptStream(integer(info[0]), false);
+    auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
     ConnectionOptions options;

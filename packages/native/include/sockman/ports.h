@@ -5,7 +5,7 @@
 
 #include <array>
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -41,7 +41,7 @@ struct Ports {
     Counter bytesReceived, lastReceive;
 
     // The driving thread's.
-    std::deque<Chunk::Ptr> queue;
+    std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
     size_t queueOffset = 0;  // bytes of the first chunk that are sent
     int64_t undelivered = 0;
     size_t index = 0;  // in connections_

@@ -145,6 +145,12 @@ class SockLoop {
       ::close(fd);
       return;
     }
+    if (fd >= E::kDescriptorLimit) {
+      ::close(fd);
+      counters_.acceptErrors.add();
+      report(listener, 0, fd);
+      return startAccepting(listener);
+    }
     pendingAccepts_++;
     if (full()) {
       for (Listener* other : listeners_) engine_->stopAccepting(*other);
@@ -158,16 +164,10 @@ class SockLoop {
     Listener& listener = asListener(port);
     if (listener.closing) return;
     counters_.acceptErrors.add();
-    // accept(2): pending network errors of the new connection are to be treated like EAGAIN.
-    const bool exhausted = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-    if (!exhausted) return startAccepting(listener);
-    const Time time = now();
-    if (time - listener.lastError >= kAcceptRetry) {
-      listener.lastError = time;
-      push({.event = Event::listenError, .slot = listener.number, .a = error});
-    }
+    if (isOfConnection(error)) return startAccepting(listener);
+    report(listener, error, 0);
     listener.exhausted = true;
-    deadlines_.set(listener, time + kAcceptRetry);
+    deadlines_.set(listener, now() + kAcceptRetry);
   }
 
   void connected(typename E::Port& port, int error) {
@@ -423,6 +423,13 @@ class SockLoop {
   }
   void startAccepting(Listener& listener) {
     if (!listener.closing && !full()) engine_->accept(listener, limits_.maxConnections > 0);
+  }
+  /// A listener's errors: at most one a second.
+  void report(Listener& listener, int error, int descriptor) {
+    const Time time = now();
+    if (time - listener.lastError < kAcceptRetry) return;
+    listener.lastError = time;
+    push({.event = Event::listenError, .slot = listener.number, .a = error, .b = descriptor});
   }
   void retryAccepting(Listener& listener) {
     listener.exhausted = false;
