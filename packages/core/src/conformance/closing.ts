@@ -156,7 +156,7 @@ export const closing: readonly Case[] = [
         const watched = trial.open()
         const { man, log } = watched
         const { id, peer } = await trial.inbound(watched)
-        const data = pattern(30_000)
+        const data = pattern(trial.bytes(30_000))
         man.send(id, data)
         const before = trial.supports.descriptors ? openDescriptors().size : 0
         const begun = trial.network.now()

@@ -235,7 +235,7 @@ class MemoryPeer extends Waiting implements Peer {
 
   async receive(length: number): Promise<Buffer> {
     const chunks: Buffer[] = []
-    const count = await this.receiveInto((chunk) => chunks.push(Buffer.from(chunk)), length)
+    const count = await this.receiveInto((chunk) => chunks.push(chunk), length)
     if (count < length)
       throw new Error(`the peer got ${count} of ${length} bytes (${this.#code ?? 'end of stream'})`)
     return Buffer.concat(chunks)
@@ -249,7 +249,7 @@ class MemoryPeer extends Waiting implements Peer {
         : this.#endpoint.read(this.#buffer, 0, Math.min(this.#buffer.length, length - count))
       if (read > 0) {
         count += read
-        sink(Buffer.from(this.#buffer.buffer, 0, read))
+        sink(Buffer.from(this.#buffer.subarray(0, read)))
       } else if (read === EAGAIN) {
         await this.change()
       } else {
