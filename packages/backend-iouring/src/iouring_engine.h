@@ -74,6 +74,7 @@ class IoUringEngine {
       : wakeup_(std::move(wakeup)), pool_(pool), inline_(inlineDrive) {}
 
   std::optional<Failure> setUp();
+  std::optional<Failure> tryOut();
   std::optional<Failure> registerBuffers();
   io_uring_sqe* next();
   void track(io_uring_sqe* sqe, Port& port, Tag tag);
