@@ -11,7 +11,10 @@ export default defineConfig({
   format: 'esm',
   target: 'node20',
   clean: true,
-  dts: { entry: ['src/index.ts', 'src/measure/index.ts'], compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: {
+    entry: { index: 'src/index.ts', measure: 'src/measure/index.ts' },
+    compilerOptions: { ignoreDeprecations: '6.0' },
+  },
   // Also those that are not installed: the candidates are imported when they are wanted.
   external: [/^@sockman\//],
   outDir: 'dist',

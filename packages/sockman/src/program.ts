@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { type DoctorOptions, doctor } from './doctor/doctor'
+import { MANIFEST } from './paths'
 import { Progress } from './progress'
 
-/** From src/ and from dist/ alike. */
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
+const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }
 
 /**
  * The command line.

@@ -1,11 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { SockAddr } from '@sockman/core'
+import { TRIAL } from '../paths'
 import { MeasureError } from './errors'
-
-/** From src/ and from dist/ alike it is the built entry that runs. */
-const ENTRY = fileURLToPath(new URL('../dist/trial.js', import.meta.url))
 
 export type Question = { readonly type: 'open'; readonly row: string } | { readonly type: 'count' }
 
@@ -41,7 +38,7 @@ export class TrialProcess implements AsyncDisposable {
   /** @param abort kills it @throws MeasureError with its reason; the abort's reason */
   static async start(row: string, abort: AbortSignal): Promise<TrialProcess> {
     abort.throwIfAborted()
-    const child = fork(ENTRY, { signal: abort, killSignal: 'SIGKILL' })
+    const child = fork(TRIAL, { signal: abort, killSignal: 'SIGKILL' })
     const trial = new TrialProcess(child)
     try {
       const answer = await trial.#ask({ type: 'open', row })
