@@ -151,7 +151,7 @@ function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
   } catch (cause) {
     const remedy = spec.whenNotBuilt
     if ((cause as { code?: string }).code === 'MODULE_NOT_FOUND') {
-      const message = `not built: ${whyNotBuilt(build) ?? `no addon at ${path}`}`
+      const message = `not built: ${whyNotBuilt(build) ?? `its install script did not run, there is no ${path}`}`
       return { why: { reason: 'ERR_NOT_BUILT', message, remedy }, cause }
     }
     assertReadable(path)

@@ -60,11 +60,13 @@ export async function ping(trial: TrialProcess, times: Times, abort: AbortSignal
   await using sockets = new Sockets()
   const socket = await sockets.open(trial.echo)
   const latencies: number[] = []
-  const warm = performance.now() + times.warmUp * 1e3
-  const end = warm + times.ping * 1e3
   const request = Buffer.alloc(REQUEST)
+  const warm = performance.now() + times.warmUp * 1e3
+  // The time begins with the first request after the warm-up, so that there always is one.
+  let end = Number.POSITIVE_INFINITY
   for (let number = 0, now = performance.now(); now < end; number++) {
     const asked = now
+    if (asked >= warm && end === Number.POSITIVE_INFINITY) end = asked + times.ping * 1e3
     request.writeUInt32LE(number)
     const answer = await roundTrip(socket, request)
     if (!answer.equals(request)) throw new MeasureError(`${trial.row} sent back other bytes`)
@@ -74,7 +76,6 @@ export async function ping(trial: TrialProcess, times: Times, abort: AbortSignal
   abort.throwIfAborted()
   latencies.sort((a, b) => a - b)
   const quantile = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))]!
-  if (latencies.length === 0) throw new MeasureError(`${trial.row} answered nothing in time`)
   return { count: latencies.length, p50: quantile(0.5), p99: quantile(0.99) }
 }
 
