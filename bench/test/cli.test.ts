@@ -20,7 +20,7 @@ const serverOf = (pid: number) => childrenOf(pid).find((child) => programOf(chil
 
 describe('wrong usage ends with 2 and says what is wrong', () => {
   it.each([
-    [['--backend', 'nope'], /unknown row "nope": known are iouring, epoll/],
+    [['--backend', 'nope'], /unknown row "nope": known are poll, iouring/],
     [['--backend', 'net:inline'], /net has no inline drive/],
     [['--backend', 'net:buffer=1M'], /net has no setting "buffer", only onread/],
     [['--backend', 'net:onread=big'], /onread is a size/],

@@ -7,9 +7,7 @@ import {
   rowOptions,
   SockError,
   type SockManOptions,
-  type Unavailable,
 } from '@sockman/core'
-import { candidates } from 'sockman'
 import { BenchError, UsageError } from '../errors'
 import { netTransport } from './net'
 import { sockManTransport } from './sockman'
@@ -34,7 +32,13 @@ export interface SockManRow {
   readonly options: SockManOptions
 }
 
-export const BACKEND_NAMES: readonly string[] = candidates.map(({ name }) => name)
+/** Literal imports, so that a bundler sees them. Importing loads no addon. */
+const BACKENDS: Readonly<Record<string, () => Promise<{ backend: Backend }>>> = {
+  poll: () => import('@sockman/backend-poll'),
+  iouring: () => import('@sockman/backend-iouring'),
+}
+
+export const BACKEND_NAMES = Object.keys(BACKENDS)
 
 const KNOWN = `known are ${BACKEND_NAMES.join(', ')} (with :thread, :inline, :key=value), net, net:onread=SIZE, net:raw`
 
@@ -52,7 +56,7 @@ export function parseBenchRow(text: string): BenchRow {
       if (drive) throw new UsageError(`invalid row "${text}": net has no ${drive} drive`)
       return { kind: 'net', text, onread: readOnread(text, settings), raw: false }
     }
-    if (!BACKEND_NAMES.includes(name)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
+    if (!(name in BACKENDS)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
     const options = rowOptions(row)
     resolveSockManOptions(options)
     return { kind: 'sockman', text, backend: name, options }
@@ -80,8 +84,12 @@ function readOnread(text: string, settings: Readonly<Record<string, string>>): n
  */
 export async function whyUnavailable(row: BenchRow): Promise<string | undefined> {
   if (row.kind === 'net') return undefined
-  const backend = await load(row.backend)
-  if ('reason' in backend) return explain(backend)
+  let backend: Backend
+  try {
+    backend = (await BACKENDS[row.backend]!()).backend
+  } catch (error) {
+    return `its package cannot be loaded: ${(error as Error).message}; run "pnpm build"`
+  }
   const { drive } = row.options
   if (drive && !backend.supports.drives.includes(drive)) {
     throw new UsageError(
@@ -89,7 +97,7 @@ export async function whyUnavailable(row: BenchRow): Promise<string | undefined>
     )
   }
   const probe = backend.probe()
-  if (!probe.available) return explain(probe)
+  if (!probe.available) return `${probe.message} (${probe.reason}); ${remedyFor(probe)}`
   if (drive && !probe.drives.includes(drive)) return `the ${drive} drive does not work in this runtime`
   return undefined
 }
@@ -116,20 +124,11 @@ export async function availableRows(
 /** Starts the engine of a row. @throws SockError what `createSockMan` throws */
 export async function openTransport(row: BenchRow): Promise<Transport> {
   if (row.kind === 'net') return netTransport(row.text, row.onread) as Transport
-  return sockManTransport(await loadBackend(row.backend), row.options) as Transport
+  const { backend } = await BACKENDS[row.backend]!()
+  return sockManTransport(backend, row.options) as Transport
 }
 
-/** A backend by its name. @throws BenchError when its package is not there */
+/** A backend by its name, for `bench micro`. */
 export async function loadBackend(name: string): Promise<Backend> {
-  const backend = await load(name)
-  if ('reason' in backend) throw new BenchError(`${name} is not available: ${explain(backend)}`)
-  return backend
-}
-
-async function load(name: string): Promise<Backend | Unavailable> {
-  return await candidates.find((candidate) => candidate.name === name)!.load()
-}
-
-function explain(why: Unavailable): string {
-  return `${why.message} (${why.reason}); ${remedyFor(why)}`
+  return (await BACKENDS[name]!()).backend
 }

@@ -3,8 +3,9 @@ import { SockError } from './errors'
 /** Why an engine cannot be used here and now. */
 export interface Unavailable {
   /**
-   * An errno name; `ERR_NOT_INSTALLED`, `ERR_NOT_BUILT`, `ERR_LOAD_FAILED`, `ERR_UNSUPPORTED_PLATFORM`: not even
-   * supported; `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked for; `ERR_UNKNOWN_BACKEND`.
+   * An errno name; `ERR_NOT_INSTALLED`, `ERR_NOT_BUILT`, `ERR_LOAD_FAILED`, `ERR_UNSUPPORTED_PLATFORM`,
+   * `ERR_UNSUPPORTED_RUNTIME`: not even supported; `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked
+   * for; `ERR_UNKNOWN_BACKEND`, `ERR_NO_BACKEND`: there is none.
    */
   readonly reason: string
   /** One sentence. */
@@ -20,6 +21,7 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   'ERR_NOT_BUILT',
   'ERR_LOAD_FAILED',
   'ERR_UNSUPPORTED_PLATFORM',
+  'ERR_UNSUPPORTED_RUNTIME',
 ])
 
 /** Whether an {@link Unavailable.reason} means that the engine is not installed or not built, whatever the kernel says. */

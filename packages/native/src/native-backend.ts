@@ -39,9 +39,9 @@ export interface NativeBackendSpec {
 }
 
 /** Why there is no engine, and the error behind it. */
-interface Refusal {
+interface Refusal<Cause = unknown> {
   readonly why: Unavailable
-  readonly cause: unknown
+  readonly cause: Cause
 }
 
 /** A backend over the addon `build/Release/NAME.node` of its package. */
@@ -91,8 +91,11 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
           }),
         open(deliver) {
           const engine = openEngine(spec, addon, deliver, drive === 'inline', resolved)
-          if ('why' in engine) throw unavailableError(spec.name, engine.why, engine)
-          return engine
+          if (!('why' in engine)) return engine
+          // What the system refuses is unavailable; an error of our own says more.
+          throw engine.cause.errno === undefined
+            ? engine.cause
+            : unavailableError(spec.name, engine.why, engine)
         },
       })
       if (channels.selection.hasSubscribers) channels.selection.publish(man.selection)
@@ -108,7 +111,7 @@ function openEngine(
   deliver: (most?: number) => number,
   inline: boolean,
   options: ReturnType<typeof resolveSockManOptions>,
-): NativeEngine | Refusal {
+): NativeEngine | Refusal<SockError> {
   const {
     receiveBlock,
     receivePool,
