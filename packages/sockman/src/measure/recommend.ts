@@ -68,7 +68,7 @@ export function recommend(rows: readonly RowTrials[]): Recommendation {
     return {
       row: quickest.row,
       why:
-        `its download is within the noise of the fastest (${names(asFast)}), ` +
+        `its download is within the noise of ${names(others)}, ` +
         `and ${next.row} takes ${times(ratio(quickest, next, inverse))} as long for a round trip`,
       withinNoise: [],
     }
