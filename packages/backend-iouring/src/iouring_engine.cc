@@ -123,10 +123,11 @@ Details IoUringEngine::details() const {
   for (const auto& [bit, name] : kFeatures) {
     if (ring_.features & bit) features.append(features.empty() ? "" : " ").append(name);
   }
-  return {{"setup", setup},
-          {"buffers", incremental_ ? "incremental" : "whole"},
-          {"features", features},
-          {"liburing", SOCKMAN_LIBURING_VERSION}};
+  return {{"setup", setup}, {"buffers", incremental_ ? "incremental" : "whole"}, {"features", features}};
+}
+
+Details IoUringEngine::libraries() {
+  return {{"liburing", SOCKMAN_LIBURING_VERSION}};
 }
 
 io_uring_sqe* IoUringEngine::next() {

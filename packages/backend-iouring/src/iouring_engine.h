@@ -62,6 +62,7 @@ class IoUringEngine {
   int completionFd() const { return wakeup_.fd(); }
   void acknowledge() { wakeup_.clear(); }
   Details details() const;
+  static Details libraries();
   const EngineCounters& counters() const { return counters_; }
 
  private:

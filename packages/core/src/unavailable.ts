@@ -12,6 +12,8 @@ export interface Unavailable {
   readonly message: string
   /** What the user can do, one sentence; empty when only another engine helps. */
   readonly remedy: string
+  /** Facts that are known all the same, as in `SelectionReport.details`. */
+  readonly details?: Readonly<Record<string, string | number | boolean>>
   /** What the user should know before trying `remedy`: another engine is then recommended first. */
   readonly caution?: string
 }

@@ -64,9 +64,9 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
       if ('why' in addon) return { available: false, ...addon.why }
       const drives = drivesOf(addon)
       const engine = openEngine(spec, addon, () => 0, drives[0] === 'inline', resolveSockManOptions())
-      if ('why' in engine) return { available: false, ...engine.why }
+      if ('why' in engine) return { available: false, ...engine.why, details: addon.libraries }
       engine.join()
-      return { available: true, drives, details: engine.details }
+      return { available: true, drives, details: { ...engine.details, ...addon.libraries } }
     },
     createSockMan(
       events: SockManEvents,
@@ -86,7 +86,7 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
             backend: spec.name,
             drive,
             row,
-            details: Object.freeze({ ...details }),
+            details: Object.freeze({ ...details, ...addon.libraries }),
             rejected: Object.freeze([...rejected]),
           }),
         open(deliver) {

@@ -28,14 +28,14 @@ export async function run(args: readonly string[], abort: AbortSignal): Promise<
     .allowExcessArguments(false)
     .exitOverride()
     .showHelpAfterError()
-    .action(async (options: DoctorOptions) => {
-      using progress = new Progress()
-      const text = await doctor(options, version, abort, progress.step)
-      progress[Symbol.dispose]()
-      console.log(text)
-    })
+    .action(async (options: DoctorOptions) => console.log(await examine(options, abort)))
 
   await program.parseAsync(args, { from: 'user' })
+}
+
+async function examine(options: DoctorOptions, abort: AbortSignal): Promise<string> {
+  using progress = new Progress()
+  return await doctor(options, version, abort, progress.step)
 }
 
 const HELP = `

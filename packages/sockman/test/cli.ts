@@ -4,11 +4,15 @@ import { fileURLToPath } from 'node:url'
 
 const CLI = fileURLToPath(new URL('../bin/sockman.js', import.meta.url))
 
-/** Starts the built command, without SOCKMAN_BACKEND unless `env` has it. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+/** Starts the built command, without SOCKMAN_BACKEND unless `env` has it; `detached`, as a terminal does: a group of its own. */
+export function start(
+  args: readonly string[],
+  { env = {} as NodeJS.ProcessEnv, detached = false } = {},
+): ChildProcess {
   const { SOCKMAN_BACKEND: _, ...inherited } = process.env
   return spawn(process.execPath, [CLI, ...args], {
     env: { ...inherited, ...env },
+    detached,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }
@@ -25,4 +29,4 @@ export async function end(child: ChildProcess) {
   return { code: code as number | null, ...said }
 }
 
-export const run = (args: readonly string[], env?: NodeJS.ProcessEnv) => end(start(args, env))
+export const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => end(start(args, { env }))

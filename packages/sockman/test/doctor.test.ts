@@ -94,17 +94,21 @@ test('SOCKMAN_BACKEND that names something decides', async () => {
 })
 
 test.each([
-  ['SIGINT', 130, 1],
-  ['SIGTERM', 143, 1],
-  ['SIGINT', 130, 2],
-] as const)('%s ends a measurement and what it has started', async (signal, code, trial) => {
-  const doctor = start(['doctor', '--measure'])
-  // Its processes write to the same stderr: the end of that is the end of all of them.
-  const ended = end(doctor)
-  doctor.stderr!.on('data', (text: string) => {
-    if (text.includes(`measuring ${trial} of`)) doctor.kill(signal)
-  })
-  const { code: exit, stdout, stderr } = await ended
-  expect({ exit, stdout }).toEqual({ exit: code, stdout: '' })
-  expect(stderr.trim().split('\n')).toHaveLength(trial)
-})
+  ['SIGINT', 130, 1, 'to it alone'],
+  ['SIGTERM', 143, 1, 'to it alone'],
+  ['SIGINT', 130, 2, 'to the terminal'],
+] as const)(
+  '%s ends a measurement and what it has started (%i, trial %i, %s)',
+  async (signal, code, trial, whom) => {
+    const doctor = start(['doctor', '--measure'], { detached: true })
+    // Its processes write to the same stderr: the end of that is the end of all of them.
+    const ended = end(doctor)
+    doctor.stderr!.on('data', (text: string) => {
+      if (text.includes(`measuring ${trial} of`))
+        process.kill(whom === 'to the terminal' ? -doctor.pid! : doctor.pid!, signal)
+    })
+    const { code: exit, stdout, stderr } = await ended
+    expect({ exit, stdout }).toEqual({ exit: code, stdout: '' })
+    expect(stderr.trim().split('\n')).toHaveLength(trial)
+  },
+)

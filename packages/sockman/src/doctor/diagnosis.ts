@@ -23,7 +23,7 @@ export interface Finding {
   /** Those that work; the default first. */
   readonly drives: readonly Drive[]
   readonly chosen: boolean
-  /** Facts of the mechanism, where it is available. */
+  /** Facts of the mechanism, as far as they are known. */
   readonly details: Readonly<Record<string, string | number | boolean>>
   /** Null where it is available. */
   readonly problem: { readonly reason: string; readonly message: string; readonly remedy: string } | null
@@ -104,14 +104,14 @@ function toFinding(
     const { drives, details } = found
     return { name, supported: true, available: true, drives, chosen: name === chosen, details, problem: null }
   }
-  const { reason, message } = found
+  const { reason, message, details = {} } = found
   return {
     name,
     supported: !isUnsupported(reason),
     available: false,
     drives: [],
     chosen: false,
-    details: {},
+    details,
     problem: { reason, message, remedy: remedyFor(found, instead) },
   }
 }

@@ -28,6 +28,8 @@ async function open(row: string): Promise<Answer> {
   return { type: 'open', row: man.selection.row, sink: `${sink.address}`, echo: `${echo.address}` }
 }
 
+// A terminal's Ctrl-C comes here too, but it is the parent that ends this.
+process.on('SIGINT', () => {})
 process.once('disconnect', () => process.exit())
 process.on('message', async (question: Question) => {
   if (question.type === 'count') {
