@@ -1,19 +1,48 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const exec = promisify(execFile)
-const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url))
 
-interface Manifest {
-  readonly name: string
-  readonly private?: boolean
+/** A folder of the workspace, by its path below the root. */
+export const workspace = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+/** Packs `packages/NAME` as it would be published. Resolves to the tarball's path in `folder`. */
+export async function pack(name: string, folder: string): Promise<string> {
+  const args = ['pack', '--json', '--pack-destination', folder]
+  const { stdout } = await exec('pnpm', args, { cwd: workspace(`packages/${name}`) })
+  return (JSON.parse(stdout) as { filename: string }).filename
+}
+
+/** A project outside the workspace, in a temporary folder of its own. */
+export interface Outside {
+  folder: string
+  /** Knows nothing of this machine's user: an empty home, and where programs are. */
+  env: { PATH: string; HOME: string }
+  remove(): void
+}
+
+/**
+ * Makes an empty project and installs packages of the workspace in it, packed, as a user would with npm, but without a
+ * registry: no script is run, and what the packages depend on must be among them.
+ */
+export async function installOutside(names: readonly string[]): Promise<Outside> {
+  const root = mkdtempSync(join(tmpdir(), 'sockman-outside-'))
+  const [folder, home] = [join(root, 'project'), join(root, 'home')]
+  for (const each of [folder, home]) mkdirSync(each)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+  const env = { PATH: process.env.PATH ?? '', HOME: home }
+  const tarballs = await Promise.all(names.map((name) => pack(name, root)))
+  const flags = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
+  await exec('npm', ['install', ...flags, ...tarballs], { cwd: folder, env })
+  return { folder, env, remove: () => rmSync(root, { recursive: true, force: true }) }
 }
 
 /** The folders below `packages/` that are published, sorted. */
-export const published: readonly string[] = readdirSync(PACKAGES)
+export const published: readonly string[] = readdirSync(workspace('packages'))
   .filter((folder) => !manifest(folder).private)
   .sort()
 
@@ -22,29 +51,21 @@ export function nameOf(folder: string): string {
   return manifest(folder).name
 }
 
-/** Packs the package in a folder below `packages/`, as it would be published. Answers the tarball. */
-export async function pack(folder: string, destination: string): Promise<string> {
-  const args = ['pack', '--json', '--pack-destination', destination]
-  const { stdout } = await exec('pnpm', args, { cwd: join(PACKAGES, folder) })
-  return (JSON.parse(stdout) as { filename: string }).filename
-}
-
-/**
- * Runs npm as a user would in `folder`, whatever package manager runs the tests. Answers what it wrote.
- *
- * @throws what execFile throws, with `stdout` and `stderr`
- */
-export async function npm(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const inherited = Object.entries(process.env).filter(
-    ([key]) => !/^(npm_(package|lifecycle)_|npm_config_(local_prefix|node_gyp)$|INIT_CWD$)/.test(key),
-  )
-  return await exec('npm', ['--no-audit', '--no-fund', ...args], {
+/** Runs npm as this machine's user would in `folder`, whatever package manager runs the tests; `env` is added. */
+export async function npm(
+  folder: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  const ours = /^(npm_(package|lifecycle)_|npm_config_(local_prefix|node_gyp)$|INIT_CWD$)/
+  const inherited = Object.entries(process.env).filter(([key]) => !ours.test(key))
+  await exec('npm', ['--no-audit', '--no-fund', ...args], {
     cwd: folder,
     env: { ...Object.fromEntries(inherited), ...env },
     maxBuffer: 2 ** 26,
   })
 }
 
-function manifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(PACKAGES, folder, 'package.json'), 'utf8')) as Manifest
+function manifest(folder: string): { readonly name: string; readonly private?: boolean } {
+  return JSON.parse(readFileSync(workspace(`packages/${folder}/package.json`), 'utf8'))
 }
