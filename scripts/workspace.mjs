@@ -27,3 +27,14 @@ export function packageFolders() {
     .filter((folder) => existsSync(at(folder, 'package.json')))
     .sort()
 }
+
+/**
+ * The engines: NAME of every `packages/backend-NAME`, sorted.
+ *
+ * @returns {string[]}
+ */
+export function backendNames() {
+  return packageFolders()
+    .filter((folder) => folder.startsWith('packages/backend-'))
+    .map((folder) => folder.slice('packages/backend-'.length))
+}

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { backend as iouring } from '@sockman/backend-iouring'
-import type { SelectionReport } from '@sockman/core'
+import type { Backend, SelectionReport } from '@sockman/core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ended } from './child'
+import { load } from './fixtures/backend.mjs'
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const [EPERM, ENOSYS, EMFILE] = [1, 38, 24]
@@ -40,6 +40,8 @@ interface Told {
   error?: Record<string, unknown> & { message: string; remedy: string }
 }
 const told = (stdout: string) => JSON.parse(stdout) as Told
+
+const iouring: Backend = await load('iouring')
 
 beforeEach((context) => {
   const probe = iouring.probe()

@@ -30,6 +30,7 @@ export interface Backend {
    * A SockMan on this engine, with no fallback.
    *
    * @throws SockError `ERR_BACKEND_UNAVAILABLE` with `backend`, `reason`, `remedy`; `ENOMEM`, `EMFILE` as they are;
+   *   `ERR_FD_NOT_SELECTABLE` when its own wake-up descriptor is beyond `supports.descriptorLimit` (C22);
    *   `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`; `ERR_UNSUPPORTED_DRIVE`
    *
    * @param rejected for `selection.rejected`: what whoever chose this backend passed over; default none

@@ -4,7 +4,7 @@ import { SockError } from './errors'
 export interface Unavailable {
   /**
    * An errno name; `ERR_NOT_INSTALLED`, `ERR_NOT_BUILT`, `ERR_LOAD_FAILED`, `ERR_UNSUPPORTED_PLATFORM`,
-   * `ERR_UNSUPPORTED_RUNTIME`: not even supported; `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked
+   * `ERR_UNSUPPORTED_RUNTIME`: not even supported; `ERR_FD_NOT_SELECTABLE` (C22); `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked
    * for; `ERR_UNKNOWN_BACKEND`, `ERR_NO_BACKEND`: there is none.
    */
   readonly reason: string
