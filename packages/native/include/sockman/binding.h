@@ -1,7 +1,7 @@
 // What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives,
 // `inlineAvailable`, and `libraries`, the versions of what an engine that has `libraries()` is built with.
-// Everything here is for the JavaScript thread. Failures are thrown as errors with `errno` and `syscall`, or with
-// `descriptor` and `descriptorLimit` when the engine cannot watch it.
+// Everything here is for the JavaScript thread. Failures are thrown as errors with `errno` and `syscall`, or
+// with `descriptor` and `descriptorLimit` when the engine cannot watch it.
 #pragma once
 
 #include <napi.h>
