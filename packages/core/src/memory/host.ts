@@ -1,9 +1,10 @@
 import type { ProbeResult } from '../backend'
 import type { Capabilities } from '../capabilities'
+import { channels } from '../diagnostics'
 import { invalidArgument, SockError } from '../errors'
 import { resolveSockManOptions, type SockManOptions } from '../options'
 import { formatRow } from '../row'
-import type { SelectionReport, SockMan, SockManEvents } from '../sock-man'
+import type { Rejection, SelectionReport, SockMan, SockManEvents } from '../sock-man'
 import type { Kernel } from './kernel'
 import type { ClockMode, MemoryHost, MemoryNetwork } from './memory-network'
 import { MemorySockMan } from './memory-sock-man'
@@ -52,7 +53,11 @@ export class Host implements MemoryHost {
     return { available: true, drives: supports.drives, details: this.#details }
   }
 
-  createSockMan(events: SockManEvents, options: SockManOptions = {}): SockMan {
+  createSockMan(
+    events: SockManEvents,
+    options: SockManOptions = {},
+    rejected: readonly Rejection[] = [],
+  ): SockMan {
     const resolved = resolveSockManOptions(options)
     // Stricter than a kernel, unless told not to be.
     resolved.poison = options.poison ?? true
@@ -69,8 +74,10 @@ export class Host implements MemoryHost {
       drive,
       row: formatRow({ name: this.name, drive, settings }),
       details: this.#details,
-      rejected: Object.freeze([]),
+      rejected: Object.freeze([...rejected]),
     })
-    return new MemorySockMan(events, { supports, selection, options: resolved }, this.kernel)
+    const man = new MemorySockMan(events, { supports, selection, options: resolved }, this.kernel)
+    if (channels.selection.hasSubscribers) channels.selection.publish(selection)
+    return man
   }
 }
