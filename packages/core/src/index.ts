@@ -11,12 +11,14 @@ export {
 export {
   describe,
   errnoName,
+  errnoOf,
   invalidArgument,
   ioErrorIsPermanent,
   networkErrorString,
   SockError,
   type SockErrorFields,
 } from './errors'
+export { type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export {
   type ConnectionOptions,
   type ConnectOptions,
@@ -34,6 +36,16 @@ export {
   type SockManOptions,
 } from './options'
 export { formatRow, parseRow, parseSize, type Row } from './row'
+export { type Accepted, type ConnectedResult, type Events, type EventsPerSock, Sock } from './sock'
+export * from './sock/constants'
+export type { SockFactory } from './sock/factory'
+export type { SockHost, WaitRequest } from './sock/host'
+export type {
+  RecvUntilTerminatorOptions,
+  SendCompleteOptions,
+  StopSignal,
+  WaitOptions,
+} from './sock/options'
 export type {
   CloseOptions,
   ConnectionId,
