@@ -37,7 +37,7 @@ export class ThreadInterrupt {
   #listening = false
 
   constructor(shared?: SharedInterrupt) {
-    this.#memory = shared ? memoryOf(shared) : newMemory()
+    this.#memory = shared === undefined ? newMemory() : memoryOf(shared)
     this.#turns = new Int32Array(this.#memory, 0, 1)
     this.#bell = new BigInt64Array(this.#memory, 8, 1)
   }
