@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FuzzedSock } from '../src/mock'
 import { TWINS, type Twin } from './twins'
 
@@ -9,6 +9,15 @@ const LAST = SOCKMAN_SEED === undefined ? 100_000 : FIRST + 1
 
 /** What `sendComplete` and `recvUntilTerminator` may end with on any socket. */
 const TRANSIENT = new Set(['EAGAIN', 'EINTR', 'EINPROGRESS'])
+
+// Nobody reads the traces of a hundred thousand expected errors.
+const { stackTraceLimit } = Error
+beforeEach(() => {
+  if (SOCKMAN_SEED === undefined) Error.stackTraceLimit = 0
+})
+afterEach(() => {
+  Error.stackTraceLimit = stackTraceLimit
+})
 
 interface Outcome {
   code: string

@@ -9,13 +9,13 @@ export type StopSignal = AbortSignal | ThreadInterrupt
 /** Of `wait` and `waitMany`. */
 export interface WaitOptions {
   /** Ends the wait with `ABORT_ERR`. */
-  signal?: StopSignal
+  signal?: StopSignal | undefined
 }
 
 /** Of `sendComplete`. */
 export interface SendCompleteOptions extends WaitOptions {
   /** ms for the whole, 0 (one attempt) or more, Infinity included; default 5 000. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** Of `recvUntilTerminator`. */
