@@ -40,7 +40,10 @@ export async function dial(socks, proxy, destination, { connectTimeout = 5000, .
 async function connect(sock, address, timeout, signal) {
   if (sock.connect(address) === 0) return
   if ((await sock.wait(timeout, SendEvent, { signal })) === 0) {
-    throw new SockError(`no connection to ${address} within ${timeout} ms`, { code: 'ETIMEDOUT', ...address.where })
+    throw new SockError(`no connection to ${address} within ${timeout} ms`, {
+      code: 'ETIMEDOUT',
+      ...address.where,
+    })
   }
   const errno = sock.getSockOpt(SOL_SOCKET, SO_ERROR)
   if (errno !== 0) throw SockError.fromErrno(errno, 'connect', address.where)

@@ -47,9 +47,13 @@ const REPLIES = new Map([
  */
 export async function socks5Connect(sock, { host, port }, options = {}) {
   const name = field('host', host)
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new RangeError(`port ${port} is not 1 to 65535`)
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new RangeError(`port ${port} is not 1 to 65535`)
   const { credentials, timeout = 20_000, signal } = options
-  const login = credentials && [...field('username', credentials.username), ...field('password', credentials.password)]
+  const login = credentials && [
+    ...field('username', credentials.username),
+    ...field('password', credentials.password),
+  ]
   const deadline = sock.now() + timeout
   const left = () => ({ timeout: Math.max(0, deadline - sock.now()), signal })
   /** @param {number[]} bytes */
@@ -61,7 +65,8 @@ export async function socks5Connect(sock, { host, port }, options = {}) {
   await send(VERSION, methods.length, ...methods)
   const [version, method = METHOD.noneAcceptable] = await recv(2)
   expectByte('version', version, VERSION)
-  if (method === METHOD.noneAcceptable) throw new Socks5Error('SOCKS5_AUTH', 'the proxy accepts no method on offer')
+  if (method === METHOD.noneAcceptable)
+    throw new Socks5Error('SOCKS5_AUTH', 'the proxy accepts no method on offer')
   if (!methods.includes(method)) throw new Socks5Error('SOCKS5_PROTOCOL', `the proxy chose method ${method}`)
   if (login && method === METHOD.password) {
     await send(1, ...login)
@@ -75,7 +80,11 @@ export async function socks5Connect(sock, { host, port }, options = {}) {
   expectByte('version of the reply', replyVersion, VERSION)
   if (reply !== SUCCEEDED) {
     const what = REPLIES.get(reply) ?? 'unknown reply'
-    throw new Socks5Error('SOCKS5_REFUSED', `the proxy did not connect to ${host}:${port}: ${what} (${reply})`, reply)
+    throw new Socks5Error(
+      'SOCKS5_REFUSED',
+      `the proxy did not connect to ${host}:${port}: ${what} (${reply})`,
+      reply,
+    )
   }
   expectByte('reserved byte', reserved, 0)
   // Where the proxy is bound is nothing that a client needs, but it has to be read.

@@ -32,7 +32,12 @@ describe('a proxy that agrees', () => {
 
   test('with a login, and with one that the proxy does not want', async () => {
     const { asked } = await handshake({ credentials })
-    assert.deepEqual(asked, { methods: [0, 2], login: ['für', 'x'.repeat(255)], host: 'example.onion', port: 8333 })
+    assert.deepEqual(asked, {
+      methods: [0, 2],
+      login: ['für', 'x'.repeat(255)],
+      host: 'example.onion',
+      port: 8333,
+    })
     assert.deepEqual((await handshake({ credentials, manners: { method: [5, 0] } })).asked.login, [])
   })
 
@@ -66,7 +71,10 @@ describe('a proxy that agrees', () => {
 describe('a proxy that does not', () => {
   test('refuses: the error says why', async () => {
     for (const reply of [1, 2, 3, 4, 5, 6, 7, 8, 0xf0, 99]) {
-      await assert.rejects(handshake({ manners: { reply: [5, reply, 0, 1] } }), { code: 'SOCKS5_REFUSED', reply })
+      await assert.rejects(handshake({ manners: { reply: [5, reply, 0, 1] } }), {
+        code: 'SOCKS5_REFUSED',
+        reply,
+      })
     }
   })
 
@@ -113,14 +121,17 @@ describe('a proxy that does not', () => {
     const clock = new MockClock()
     const signal = new ThreadInterrupt()
     clock.schedule(10, () => signal.interrupt())
-    await assert.rejects(socks5Connect(new DynSock({ clock }), destination, { signal }), { code: 'ABORT_ERR' })
+    await assert.rejects(socks5Connect(new DynSock({ clock }), destination, { signal }), {
+      code: 'ABORT_ERR',
+    })
     assert.equal(clock.now(), 10)
   })
 })
 
 test('what cannot be asked for is refused before a byte is sent', async () => {
   const sock = new DynSock()
-  const ask = (host = 'h', port = 1, login = credentials) => socks5Connect(sock, { host, port }, { credentials: login })
+  const ask = (host = 'h', port = 1, login = credentials) =>
+    socks5Connect(sock, { host, port }, { credentials: login })
   await assert.rejects(ask(''), RangeError)
   await assert.rejects(ask('a'.repeat(256)), RangeError)
   for (const port of [0, 65536, 1.5, Number.NaN]) await assert.rejects(ask('h', port), RangeError)
@@ -128,7 +139,13 @@ test('what cannot be asked for is refused before a byte is sent', async () => {
   assert.equal(sock.pipes.send.length, 0)
 })
 
-const CODES = new Set(['SOCKS5_PROTOCOL', 'SOCKS5_AUTH', 'SOCKS5_REFUSED', 'ERR_SOCK_EOF', 'ERR_SOCK_TIMEOUT'])
+const CODES = new Set([
+  'SOCKS5_PROTOCOL',
+  'SOCKS5_AUTH',
+  'SOCKS5_REFUSED',
+  'ERR_SOCK_EOF',
+  'ERR_SOCK_TIMEOUT',
+])
 
 test('100 000 fuzzed sockets: the handshake ends, with an error that it may end with', async () => {
   const { SEED } = process.env

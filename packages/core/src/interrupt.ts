@@ -166,7 +166,8 @@ export class ThreadInterrupt {
 
   /** Has this thread told when another one interrupts. */
   #listen(): void {
-    if (this.#listening || this.#memory instanceof ArrayBuffer || typeof Atomics.waitAsync !== 'function') return
+    if (this.#listening || this.#memory instanceof ArrayBuffer || typeof Atomics.waitAsync !== 'function')
+      return
     const wait = Atomics.waitAsync(this.#turns, 0, this.#turn)
     if (!wait.async) {
       this.#notice()

@@ -478,7 +478,13 @@ export abstract class Sock implements Releasable, Disposable {
 
   #single(syscall: string, events: number): HeldRequest {
     const descriptor = this.#open(syscall)
-    return { sock: this, fd: descriptor.fd, requested: checkEvents('events', events), occurred: 0, descriptor }
+    return {
+      sock: this,
+      fd: descriptor.fd,
+      requested: checkEvents('events', events),
+      occurred: 0,
+      descriptor,
+    }
   }
 
   #requests(syscall: string, eventsPerSock: EventsPerSock): HeldRequest[] {

@@ -49,15 +49,12 @@ test('shared, it is the same interrupt; an interrupt that is reset at once is no
   expect([interrupt.interrupted, interrupt.signal.aborted]).toEqual([false, false])
 })
 
-test.each([
-  null,
-  {},
-  { memory: new SharedArrayBuffer(8) },
-  { memory: new ArrayBuffer(16) },
-  5,
-])('%o is no shared interrupt', (shared) => {
-  expect(() => new ThreadInterrupt(shared as never)).toThrow(coded('ERR_INVALID_ARG_TYPE'))
-})
+test.each([null, {}, { memory: new SharedArrayBuffer(8) }, { memory: new ArrayBuffer(16) }, 5])(
+  '%o is no shared interrupt',
+  (shared) => {
+    expect(() => new ThreadInterrupt(shared as never)).toThrow(coded('ERR_INVALID_ARG_TYPE'))
+  },
+)
 
 const dist = new URL('../dist/index.js', import.meta.url).href
 
@@ -85,14 +82,18 @@ test('another thread is told, and keeps nothing alive by listening', async () =>
   const [told, ended] = [once(worker, 'message'), once(worker, 'exit')]
   interrupt.interrupt()
   expect([await told, await ended]).toEqual([['aborted'], [0]])
-  const idle = await inWorker(`interrupt.signal; parentPort.postMessage('listening')`, { shared: interrupt.share() })
+  const idle = await inWorker(`interrupt.signal; parentPort.postMessage('listening')`, {
+    shared: interrupt.share(),
+  })
   await once(idle, 'exit')
 })
 
 test('another thread interrupts this one', async () => {
   const interrupt = new ThreadInterrupt()
   const aborted = once(interrupt.signal, 'abort')
-  const worker = await inWorker(`interrupt.interrupt(); parentPort.postMessage('done')`, { shared: interrupt.share() })
+  const worker = await inWorker(`interrupt.interrupt(); parentPort.postMessage('done')`, {
+    shared: interrupt.share(),
+  })
   await aborted
   expect(interrupt.interrupted).toBe(true)
   await worker.terminate()
@@ -129,9 +130,12 @@ test('the bell rings on interrupt, also on one before it, is silenced by reset, 
     other.interrupt()
     other.reset()
     expect(readable(fd)).toBe(false)
-    other.withBell(() => {
-      throw new Error('there is one')
-    }, (same) => expect(same).toBe(fd))
+    other.withBell(
+      () => {
+        throw new Error('there is one')
+      },
+      (same) => expect(same).toBe(fd),
+    )
     expect(isOpen(fd)).toBe(true)
   })
   interrupt.interrupt()

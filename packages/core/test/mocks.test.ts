@@ -37,7 +37,9 @@ test('ZeroSock: everything succeeds, zeros without end', async () => {
 test('StaticContentsSock: the bytes, then the end; a peek leaves them', () => {
   using sock = new StaticContentsSock(Uint8Array.of(1, 2, 3))
   const buffer = new Uint8Array(2)
-  expect([sock.recv(buffer, MSG_PEEK), sock.recv(buffer), sock.recv(buffer), sock.recv(buffer)]).toEqual([2, 2, 1, 0])
+  expect([sock.recv(buffer, MSG_PEEK), sock.recv(buffer), sock.recv(buffer), sock.recv(buffer)]).toEqual([
+    2, 2, 1, 0,
+  ])
   expect([sock.send(buffer), sock.isConnected()]).toEqual([2, { connected: false, reason: 'closed' }])
   const accepted = sock.accept()
   expect(accepted).toEqual({ sock: expect.any(StaticContentsSock), them: MOCK_ADDRESS })
@@ -227,7 +229,12 @@ test('FuzzedSock: every errno of send and recv, short counts and both ends of a 
 
 test('ByteSource: the bytes, or those of a seed, then zeros', () => {
   const given = new ByteSource(Uint8Array.of(1, 2, 255, 7))
-  expect([given.boolean(), given.integer(10, 20), given.byte(), given.pick(['a', 'b'])]).toEqual([true, 12, 255, 'b'])
+  expect([given.boolean(), given.integer(10, 20), given.byte(), given.pick(['a', 'b'])]).toEqual([
+    true,
+    12,
+    255,
+    'b',
+  ])
   expect([given.exhausted, given.byte(), given.boolean(), given.integer(5, 9)]).toEqual([true, 0, false, 5])
   const draw = (seed: number): number[] => {
     const source = new ByteSource(seed)

@@ -5,7 +5,8 @@ import { twins } from './twins'
 
 const LF = 10
 const bytes = (text: string) => new TextEncoder().encode(text)
-const coded = (code: string, more: object = {}) => expect.objectContaining({ name: 'SockError', code, ...more })
+const coded = (code: string, more: object = {}) =>
+  expect.objectContaining({ name: 'SockError', code, ...more })
 
 twins('recvUntilTerminator', ({ recvUntilTerminator }) => {
   test('what came before the terminator, and never one byte beyond', async () => {
@@ -53,7 +54,10 @@ twins('recvUntilTerminator', ({ recvUntilTerminator }) => {
 
   test('bytes that come one by one, with transient errors in between', async () => {
     const clock = new MockClock()
-    using sock = new FaultSock({ recv: { 2: 'EINTR', 4: 'EAGAIN', 5: 'EINTR' }, wait: { 1: 'EINTR' } }, { clock })
+    using sock = new FaultSock(
+      { recv: { 2: 'EINTR', 4: 'EAGAIN', 5: 'EINTR' }, wait: { 1: 'EINTR' } },
+      { clock },
+    )
     for (const [index, letter] of [...'hello\nrest'].entries()) {
       clock.schedule(700 * index, () => sock.pipes.recv.push(letter))
     }
@@ -80,14 +84,18 @@ twins('recvUntilTerminator', ({ recvUntilTerminator }) => {
 
   test('an endless line ends at maxData', async () => {
     using sock = new ZeroSock()
-    await expect(recvUntilTerminator(sock, LF)).rejects.toThrow(coded('ERR_SOCK_MAX_DATA', { maxData: 65536 }))
+    await expect(recvUntilTerminator(sock, LF)).rejects.toThrow(
+      coded('ERR_SOCK_MAX_DATA', { maxData: 65536 }),
+    )
     const error = await recvUntilTerminator(sock, LF, { maxData: 2 ** 20 + 1 }).catch((error) => error)
     expect([error.code, error.received.length]).toEqual(['ERR_SOCK_MAX_DATA', 2 ** 20 + 1])
   })
 
   test('the end of the stream, a reset: distinct, and what was consumed is not lost', async () => {
     using sock = new StaticContentsSock('half')
-    await expect(recvUntilTerminator(sock, LF)).rejects.toThrow(coded('ERR_SOCK_EOF', { received: bytes('half') }))
+    await expect(recvUntilTerminator(sock, LF)).rejects.toThrow(
+      coded('ERR_SOCK_EOF', { received: bytes('half') }),
+    )
     using broken = new DynSock()
     broken.pipes.recv.push('half')
     broken.pipes.recv.reset()

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { errnoOf, SO_ERROR, SOL_SOCKET, ThreadInterrupt } from '../src'
-import { DynSock, FaultSock, type FaultScript, MockClock, Pipe } from '../src/mock'
+import { DynSock, type FaultScript, FaultSock, MockClock, Pipe } from '../src/mock'
 import { twins } from './twins'
 
-const coded = (code: string, more: object = {}) => expect.objectContaining({ name: 'SockError', code, ...more })
+const coded = (code: string, more: object = {}) =>
+  expect.objectContaining({ name: 'SockError', code, ...more })
 
 twins('sendComplete', ({ sendComplete }) => {
   test('bytes, and a string as UTF-8', async () => {
@@ -22,7 +23,10 @@ twins('sendComplete', ({ sendComplete }) => {
   })
 
   test('short writes and transient errors are gone on from', async () => {
-    const script: FaultScript = { send: { 1: 3, 2: 'EAGAIN', 3: 'EINTR', 4: 1, 5: 'EINPROGRESS' }, wait: { 2: 'EINTR' } }
+    const script: FaultScript = {
+      send: { 1: 3, 2: 'EAGAIN', 3: 'EINTR', 4: 1, 5: 'EINPROGRESS' },
+      wait: { 2: 'EINTR' },
+    }
     using sock = new FaultSock(script)
     await sendComplete(sock, 'abcdefgh')
     expect([sock.pipes.send.takeText(), sock.unmet]).toEqual(['abcdefgh', []])

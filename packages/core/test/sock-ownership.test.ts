@@ -104,14 +104,15 @@ test('an empty Sock is inert: every operation says ERR_SOCK_EMPTY, dispose does 
   expect([sock.lastSocketError, sock.empty]).toEqual([0, true])
 })
 
-test.each([
-  -1, 2 ** 31, 1.5, Number.NaN, Number.POSITIVE_INFINITY,
-])('a descriptor %s is refused and not taken', (fd) => {
-  const host = new TableHost()
-  expect(() => new TableSock(host, fd)).toThrow(coded('ERR_OUT_OF_RANGE'))
-  expect(() => new TableSock(host, String(fd) as never)).toThrow(coded('ERR_INVALID_ARG_TYPE'))
-  expect(host.mistakes).toEqual([])
-})
+test.each([-1, 2 ** 31, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+  'a descriptor %s is refused and not taken',
+  (fd) => {
+    const host = new TableHost()
+    expect(() => new TableSock(host, fd)).toThrow(coded('ERR_OUT_OF_RANGE'))
+    expect(() => new TableSock(host, String(fd) as never)).toThrow(coded('ERR_INVALID_ARG_TYPE'))
+    expect(host.mistakes).toEqual([])
+  },
+)
 
 test('closing a Sock ends its wait with ErrorEvent; the descriptor is closed only after that', async () => {
   const host = new TableHost()

@@ -12,7 +12,7 @@ import {
   SOL_SOCKET,
   TCP_NODELAY,
 } from '../src'
-import { DynSock, FaultSock, type FaultScript, MOCK_ADDRESS, ZeroSock } from '../src/mock'
+import { DynSock, type FaultScript, FaultSock, MOCK_ADDRESS, ZeroSock } from '../src/mock'
 import { TableHost, TableSock } from './table-host'
 
 const coded = (code: string) => expect.objectContaining({ name: 'SockError', code })
@@ -30,19 +30,22 @@ const PRIMITIVES: [name: string, call: (sock: TableSock) => unknown][] = [
   ['shutdown', (sock) => sock.shutdown(SHUT_WR)],
 ]
 
-test.each(PRIMITIVES)('%s answers a transient error as a negative errno and throws a permanent one', (name, call) => {
-  using sock = new TableSock(new TableHost())
-  for (const transient of ['EAGAIN', 'EINTR', 'EINPROGRESS']) {
-    sock.answer = -errnoOf(transient)
-    expect(call(sock)).toBe(-errnoOf(transient))
-    expect(sock.lastSocketError).toBe(errnoOf(transient))
-  }
-  sock.answer = -errnoOf('ECONNRESET')
-  expect(() => call(sock)).toThrow(
-    expect.objectContaining({ name: 'SockError', code: 'ECONNRESET', errno: -104, syscall: name }),
-  )
-  expect(sock.lastSocketError).toBe(104)
-})
+test.each(PRIMITIVES)(
+  '%s answers a transient error as a negative errno and throws a permanent one',
+  (name, call) => {
+    using sock = new TableSock(new TableHost())
+    for (const transient of ['EAGAIN', 'EINTR', 'EINPROGRESS']) {
+      sock.answer = -errnoOf(transient)
+      expect(call(sock)).toBe(-errnoOf(transient))
+      expect(sock.lastSocketError).toBe(errnoOf(transient))
+    }
+    sock.answer = -errnoOf('ECONNRESET')
+    expect(() => call(sock)).toThrow(
+      expect.objectContaining({ name: 'SockError', code: 'ECONNRESET', errno: -104, syscall: name }),
+    )
+    expect(sock.lastSocketError).toBe(104)
+  },
+)
 
 test('connect and bind name the address in their error', () => {
   using sock = new TableSock(new TableHost())

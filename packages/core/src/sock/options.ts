@@ -110,7 +110,7 @@ export function checkEvents(name: string, value: unknown): number {
 
 /** @throws SockError `ERR_INVALID_ARG_TYPE` for what is no Uint8Array, or whose memory is detached */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) {
+  if (!isUint8Array(value)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a Uint8Array', value)
   }
   if (value.byteLength === 0 && isDetached(value.buffer)) {
@@ -119,6 +119,16 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
     })
   }
 }
+
+/** Also one of another realm: where tests run in a vm context, as in Jest, TextEncoder and Buffer are from outside. */
+function isUint8Array(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || (ArrayBuffer.isView(value) && typeName.call(value) === 'Uint8Array')
+}
+
+const typeName = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!
 
 /** `ArrayBuffer.prototype.detached` is not in Node 20. */
 function isDetached(buffer: ArrayBufferLike): boolean {
@@ -129,4 +139,3 @@ function isDetached(buffer: ArrayBufferLike): boolean {
     return true
   }
 }
-

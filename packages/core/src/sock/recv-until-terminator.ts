@@ -43,7 +43,10 @@ export function* recvUntilTerminator(
           if (found === result - 1) return received.with(read.subarray(0, found))
           received.add(read)
           if (found >= 0) {
-            throw failure('ERR_SOCK_PEEK', 'read other bytes than it had peeked, so somebody else reads here,')
+            throw failure(
+              'ERR_SOCK_PEEK',
+              'read other bytes than it had peeked, so somebody else reads here,',
+            )
           }
         }
       }
@@ -52,7 +55,8 @@ export function* recvUntilTerminator(
       if (stop.stopped()) throw failure('ABORT_ERR', 'was interrupted')
       if (left <= 0) throw failure('ERR_SOCK_TIMEOUT', `had ${timeout} ms, which passed`)
       // After progress the next peek tells whether there is more, until others shall have a turn.
-      if (result < 0 || ++peeks % TURN === 0) yield { events: RecvEvent, timeout: Math.min(left, MAX_WAIT_FOR_IO) }
+      if (result < 0 || ++peeks % TURN === 0)
+        yield { events: RecvEvent, timeout: Math.min(left, MAX_WAIT_FOR_IO) }
     }
   } catch (error) {
     throw error instanceof SockError ? Object.assign(error, { received: received.bytes() }) : error
