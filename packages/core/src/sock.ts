@@ -98,7 +98,7 @@ export abstract class Sock implements Releasable, Disposable {
    * @throws SockError `ERR_SOCK_EMPTY`; `ERR_SOCK_BUSY` while a wait is under way
    */
   release(): number {
-    return this.#giveAway().fd
+    return this.#giveAway().release()
   }
 
   /** Closes the descriptor and leaves this Sock empty; a wait under way ends first, at once. Again: harmless. */
@@ -132,7 +132,7 @@ export abstract class Sock implements Releasable, Disposable {
     }
     const descriptor = other.#giveAway()
     this.close()
-    this.#own(new Descriptor(this.host, descriptor.fd))
+    this.#own(descriptor)
     this.sysTake(other)
   }
 
@@ -510,8 +510,10 @@ export abstract class Sock implements Releasable, Disposable {
   }
 
   #driveSync<T>(steps: Steps<T>, stop: Stop): T {
+    const descriptor = this.#descriptor
     return driveSync(steps, ({ events, timeout }) => {
       waitForSync(this.host, [this.#single('wait', events)], timeout, stop.interrupt)
+      this.#same(descriptor)
     })
   }
 

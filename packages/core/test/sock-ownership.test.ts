@@ -34,9 +34,9 @@ test('release gives the descriptor away and closes nothing', () => {
   const sock = new TableSock(host)
   const fd = sock.release()
   sock.close()
-  expect([sock.empty, host.open.has(fd)]).toEqual([true, true])
+  expect([sock.empty, host.open.has(fd), host.owned.size]).toEqual([true, true, 0])
   using again = new TableSock(host, fd)
-  expect(again.fd).toBe(fd)
+  expect([again.fd, host.owned.size, host.mistakes]).toEqual([fd, 1, []])
 })
 
 test('assignFrom closes its own descriptor at once and takes the other', () => {
@@ -255,5 +255,5 @@ test('a million Socks created and disposed, and 100 000 created and dropped: no 
   expect(host.open.size).toBe(0)
   for (let count = 0; count < 100_000; count++) new TableSock(host)
   await collectUntil(() => host.open.size === 0)
-  expect([host.open.size, host.mistakes]).toEqual([0, []])
+  expect([host.open.size, host.owned.size, host.mistakes]).toEqual([0, 0, []])
 }, 60_000)

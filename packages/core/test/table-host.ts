@@ -14,6 +14,8 @@ export class TableHost implements SockHost {
   readonly name = 'table'
   readonly descriptors = true
   readonly open = new Set<number>()
+  /** What it would have to close if the environment ended now. */
+  readonly owned = new Set<number>()
   readonly waits: Wait[] = []
   readonly mistakes: string[] = []
   /** What `close` answers. */
@@ -33,7 +35,17 @@ export class TableHost implements SockHost {
     return 0
   }
 
+  own(fd: number): void {
+    if (this.owned.has(fd)) this.mistakes.push(`owns ${fd} twice`)
+    this.owned.add(fd)
+  }
+
+  disown(fd: number): void {
+    if (!this.owned.delete(fd)) this.mistakes.push(`disowns ${fd}, which is not owned`)
+  }
+
   close(fd: number): number {
+    if (!this.owned.delete(fd)) this.mistakes.push(`closed ${fd}, which is not owned`)
     if (!this.open.delete(fd)) this.mistakes.push(`closed ${fd}, which is not open`)
     if (this.waits.some((wait) => wait.requests.some((request) => request.fd === fd))) {
       this.mistakes.push(`closed ${fd}, which is waited for`)

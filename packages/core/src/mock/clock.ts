@@ -67,6 +67,10 @@ export class MockClock implements SockHost {
     for (const wait of this.#waits) this.#look(wait)
   }
 
+  own(_fd: number): void {}
+
+  disown(_fd: number): void {}
+
   close(_fd: number): number {
     return 0
   }

@@ -15,6 +15,7 @@ export class Descriptor {
   constructor(host: SockHost, fd: number) {
     this.host = host
     this.fd = fd
+    host.own(fd)
   }
 
   /** Whether a Sock owns it. */
@@ -36,6 +37,13 @@ export class Descriptor {
   drop(cancel: () => void): void {
     this.#waits.delete(cancel)
     if (!this.#owned && !this.busy) this.#close()
+  }
+
+  /** Its Sock gives the number away; no wait is under way. */
+  release(): number {
+    this.#owned = false
+    this.host.disown(this.fd)
+    return this.fd
   }
 
   /** Its Sock is done with it: ends the waits, and closes it after the last. */

@@ -34,7 +34,16 @@ export interface SockHost {
   now(): number
 
   /**
-   * Closes `fd`; called exactly once for each, never while a wait has it. 0 or a negative errno, which becomes a
+   * A Sock takes ownership of `fd`. From here to `close` or `disown` it is the host's to close when the environment ends:
+   * nothing collects garbage then. Must not throw.
+   */
+  own(fd: number): void
+
+  /** A Sock gave `fd` away; no wait has it. Must not throw. */
+  disown(fd: number): void
+
+  /**
+   * Closes `fd`; called exactly once for each that is owned, never while a wait has it. 0 or a negative errno, which becomes a
    * warning; not called again after EINTR. Must not throw.
    */
   close(fd: number): number
