@@ -26,6 +26,8 @@ export interface DynSockOptions {
   clock?: MockClock
   /** Default: empty ones without limit. */
   pipes?: Pipes
+  /** What another one released. Default: a number of its own. */
+  fd?: number
 }
 
 const EAGAIN = errnoOf('EAGAIN')
@@ -41,8 +43,8 @@ export class DynSock extends MockSock {
   #accepts: Accepted<DynSock>[] = []
   #toldReset = false
 
-  constructor({ clock = new MockClock(), pipes }: DynSockOptions = {}) {
-    super(clock)
+  constructor({ clock = new MockClock(), pipes, fd }: DynSockOptions = {}) {
+    super(clock, fd)
     this.#pipes = pipes ?? { recv: new Pipe(clock), send: new Pipe(clock) }
   }
 

@@ -15,8 +15,8 @@ const fakeDescriptor = (): number => HIGHEST - (count++ % 2 ** 24)
 export abstract class MockSock extends Sock {
   readonly clock: MockClock
 
-  constructor(clock: MockClock = new MockClock()) {
-    super(clock, fakeDescriptor())
+  constructor(clock: MockClock = new MockClock(), fd: number = fakeDescriptor()) {
+    super(clock, fd)
     this.clock = clock
   }
 
