@@ -18,7 +18,7 @@ export {
   SockError,
   type SockErrorFields,
 } from './errors'
-export { type SharedInterrupt, ThreadInterrupt } from './interrupt'
+export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export {
   type ConnectionOptions,
   type ConnectOptions,

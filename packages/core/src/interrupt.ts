@@ -5,6 +5,12 @@ export interface SharedInterrupt {
   readonly memory: SharedArrayBuffer
 }
 
+/** Makes the descriptor that wakes a blocked thread: an eventfd(2), non-blocking and close-on-exec. */
+export interface BellFoundry {
+  open(): number
+  close(fd: number): void
+}
+
 /** The part of `node:fs` that rings a bell: writing to, reading from and closing an eventfd needs no native code. */
 interface Files {
   writeSync(fd: number, data: Uint8Array): number
@@ -106,29 +112,29 @@ export class ThreadInterrupt {
    * For a SockHost that blocks in poll(2) or the like: calls `wait` with a descriptor that turns readable when any
    * thread interrupts; at once when that has happened. A reset silences it.
    *
-   * @param create makes an eventfd(2), non-blocking and close-on-exec; it is closed here
+   * @param foundry asked for one bell unless another thread has one already; who uses it last closes it
    * @returns what `wait` does
    */
-  withBell<T>(create: () => number, wait: (fd: number) => T): T {
-    const fd = this.#openBell(create)
+  withBell<T>(foundry: BellFoundry, wait: (fd: number) => T): T {
+    const fd = this.#openBell(foundry)
     try {
       // The bell is open before `turns` is read, `interrupt` writes `turns` before it looks for a bell: in the one order
       // of atomics one of the two sees the other.
       if (this.interrupted) files().writeSync(fd, ONE)
       return wait(fd)
     } finally {
-      this.#leaveBell()
+      this.#leaveBell(foundry)
     }
   }
 
-  #openBell(create: () => number): number {
+  #openBell(foundry: BellFoundry): number {
     let made = -1
     for (;;) {
       const bell = Atomics.load(this.#bell, 0)
-      if (bell === 0n && made < 0) made = create()
+      if (bell === 0n && made < 0) made = foundry.open()
       const next = bell === 0n ? USER | BigInt(made + 1) : bell + USER
       if (Atomics.compareExchange(this.#bell, 0, bell, next) !== bell) continue
-      if (bell !== 0n && made >= 0) files().closeSync(made)
+      if (bell !== 0n && made >= 0) foundry.close(made)
       return descriptorOf(next)
     }
   }
@@ -142,17 +148,18 @@ export class ThreadInterrupt {
       try {
         return use(files(), descriptorOf(bell))
       } finally {
-        this.#leaveBell()
+        // Last only if the waiting thread was faster. In a worker Node warns of a descriptor that its `fs` did not open.
+        this.#leaveBell({ close: (fd) => files().closeSync(fd) })
       }
     }
   }
 
-  #leaveBell(): void {
+  #leaveBell(foundry: Pick<BellFoundry, 'close'>): void {
     for (;;) {
       const bell = Atomics.load(this.#bell, 0)
       const last = bell >> 32n === 1n
       if (Atomics.compareExchange(this.#bell, 0, bell, last ? 0n : bell - USER) !== bell) continue
-      if (last) files().closeSync(descriptorOf(bell))
+      if (last) foundry.close(descriptorOf(bell))
       return
     }
   }

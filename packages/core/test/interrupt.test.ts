@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { constants, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterAll, expect, test } from 'vitest'
-import { ThreadInterrupt } from '../src'
+import { type BellFoundry, ThreadInterrupt } from '../src'
 
 const coded = (code: string) => expect.objectContaining({ name: 'SockError', code })
 const directory = mkdtempSync(join(tmpdir(), 'sockman-'))
@@ -58,7 +57,11 @@ test.each([null, {}, { memory: new SharedArrayBuffer(8) }, { memory: new ArrayBu
 
 const dist = new URL('../dist/index.js', import.meta.url).href
 
-async function inWorker(code: string, workerData: unknown): Promise<Worker> {
+/** Runs code in a worker until its first message. `exited` is listened to from the start: both can come in one turn. */
+async function inWorker(
+  code: string,
+  workerData: unknown,
+): Promise<{ worker: Worker; exited: Promise<unknown[]> }> {
   const worker = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads')
     import(${JSON.stringify(dist)}).then(({ ThreadInterrupt }) => {
@@ -67,31 +70,33 @@ async function inWorker(code: string, workerData: unknown): Promise<Worker> {
     })`,
     { eval: true, workerData },
   )
+  const exited = once(worker, 'exit')
   await once(worker, 'message')
-  return worker
+  return { worker, exited }
 }
 
 test('another thread is told, and keeps nothing alive by listening', async () => {
   const interrupt = new ThreadInterrupt()
-  const worker = await inWorker(
+  const { worker, exited } = await inWorker(
     `interrupt.signal.addEventListener('abort', () => { parentPort.postMessage('aborted'); parentPort.close() })
      parentPort.once('message', () => {})
      parentPort.postMessage('listening')`,
     { shared: interrupt.share() },
   )
-  const [told, ended] = [once(worker, 'message'), once(worker, 'exit')]
+  const told = once(worker, 'message')
   interrupt.interrupt()
-  expect([await told, await ended]).toEqual([['aborted'], [0]])
+  expect([await told, await exited]).toEqual([['aborted'], [0]])
+  interrupt.reset()
   const idle = await inWorker(`interrupt.signal; parentPort.postMessage('listening')`, {
     shared: interrupt.share(),
   })
-  await once(idle, 'exit')
+  expect([await idle.exited, interrupt.interrupted]).toEqual([[0], false])
 })
 
 test('another thread interrupts this one', async () => {
   const interrupt = new ThreadInterrupt()
   const aborted = once(interrupt.signal, 'abort')
-  const worker = await inWorker(`interrupt.interrupt(); parentPort.postMessage('done')`, {
+  const { worker } = await inWorker(`interrupt.interrupt(); parentPort.postMessage('done')`, {
     shared: interrupt.share(),
   })
   await aborted
@@ -99,12 +104,16 @@ test('another thread interrupts this one', async () => {
   await worker.terminate()
 })
 
-let fifos = 0
-/** Stands in for an eventfd, which needs native code: readable once rung, and, if `blocking`, a thread can sleep on it. */
-function fifo(blocking: boolean): () => number {
-  const path = join(directory, `bell-${fifos++}`)
+/** Stands in for an eventfd, which needs native code: readable once rung. */
+function foundry(): BellFoundry & { closed: number[] } {
+  const path = join(directory, 'bell')
   execFileSync('mkfifo', [path])
-  return () => openSync(path, constants.O_RDWR | (blocking ? 0 : constants.O_NONBLOCK))
+  const closed: number[] = []
+  const close = (fd: number): void => {
+    closed.push(fd)
+    closeSync(fd)
+  }
+  return { open: () => openSync(path, constants.O_RDWR | constants.O_NONBLOCK), close, closed }
 }
 const isOpen = (fd: number): boolean => existsSync(`/proc/self/fd/${fd}`)
 const readable = (fd: number): boolean => {
@@ -120,8 +129,8 @@ test('the bell rings on interrupt, also on one before it, is silenced by reset, 
   const interrupt = new ThreadInterrupt()
   const other = new ThreadInterrupt(interrupt.share())
   const fds: number[] = []
-  const create = fifo(false)
-  interrupt.withBell(create, (fd) => {
+  const bells = foundry()
+  interrupt.withBell(bells, (fd) => {
     fds.push(fd)
     expect(readable(fd)).toBe(false)
     other.interrupt()
@@ -130,26 +139,25 @@ test('the bell rings on interrupt, also on one before it, is silenced by reset, 
     other.interrupt()
     other.reset()
     expect(readable(fd)).toBe(false)
-    other.withBell(
-      () => {
-        throw new Error('there is one')
-      },
-      (same) => expect(same).toBe(fd),
-    )
+    const needless = (): never => {
+      throw new Error('there is one')
+    }
+    other.withBell({ open: needless, close: needless }, (same) => expect(same).toBe(fd))
     expect(isOpen(fd)).toBe(true)
   })
   interrupt.interrupt()
-  const answer = interrupt.withBell(create, (fd) => {
+  const answer = interrupt.withBell(bells, (fd) => {
     fds.push(fd)
     return readable(fd)
   })
   expect(answer).toBe(true)
   const failing = () =>
-    interrupt.withBell(create, (fd) => {
+    interrupt.withBell(bells, (fd) => {
       fds.push(fd)
       throw new Error('of the wait')
     })
   expect(failing).toThrow('of the wait')
+  expect(bells.closed).toEqual(fds)
   expect(fds.map(isOpen)).toEqual([false, false, false])
 })
 
@@ -157,10 +165,10 @@ test('a thread that blocks on the bell is woken by another', async () => {
   const interrupt = new ThreadInterrupt()
   const path = join(directory, 'blocking')
   execFileSync('mkfifo', [path])
-  const worker = await inWorker(
-    `const { openSync, readSync } = require('node:fs')
+  const { worker, exited } = await inWorker(
+    `const { closeSync, openSync, readSync } = require('node:fs')
      let bell
-     const count = interrupt.withBell(() => openSync(workerData.path, 'r+'), (fd) => {
+     const count = interrupt.withBell({ open: () => openSync(workerData.path, 'r+'), close: closeSync }, (fd) => {
        bell = fd
        parentPort.postMessage('blocking')
        return readSync(fd, new Uint8Array(64))
@@ -171,6 +179,5 @@ test('a thread that blocks on the bell is woken by another', async () => {
   interrupt.interrupt()
   const [[bell, count, interrupted]] = await once(worker, 'message')
   expect([count, interrupted, isOpen(bell)]).toEqual([8, true, false])
-  await once(worker, 'exit')
-  await turn()
+  await exited
 })
