@@ -5,7 +5,10 @@ export interface SharedInterrupt {
   readonly memory: SharedArrayBuffer
 }
 
-/** Makes the descriptor that wakes a blocked thread: an eventfd(2), non-blocking and close-on-exec. */
+/**
+ * Makes the descriptor that wakes a blocked thread: an eventfd(2), non-blocking and close-on-exec. It may outlive the
+ * environment that opened it by a moment, until a thread that rings it is done.
+ */
 export interface BellFoundry {
   open(): number
   close(fd: number): void
