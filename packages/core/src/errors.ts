@@ -73,6 +73,13 @@ export function errnoName(errno: number): string {
   return NAMES.get(Math.abs(errno)) ?? 'EUNKNOWN'
 }
 
+/** The positive errno of a name (`'EPIPE'` is 32). @throws SockError `ERR_INVALID_ARG_VALUE` for a name that is none */
+export function errnoOf(name: string): number {
+  const entry = Object.hasOwn(TABLE, name) ? TABLE[name] : undefined
+  if (!entry) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'errno', 'the name of an errno', name)
+  return entry[0]
+}
+
 /**
  * Whether an I/O error of either sign ends the socket; the transient ones are EAGAIN, EWOULDBLOCK, EINTR and
  * EINPROGRESS. Source: `IOErrorIsPermanent` of Bitcoin Core's `util/sock.cpp`.
@@ -102,6 +109,12 @@ export interface SockErrorFields {
   undeliveredBytes?: number
   /** On `onError`: bytes taken by `send` that never reached the kernel (C57). */
   unsentBytes?: number
+  /** On a failed `sendComplete`: bytes that went out before. */
+  bytesSent?: number
+  /** On a failed `recvUntilTerminator`: the bytes it had consumed, without losing any. */
+  received?: Uint8Array
+  /** On `ERR_SOCK_MAX_DATA`: the limit that was met. */
+  maxData?: number
   /** On `ERR_BACKEND_UNAVAILABLE`: which backend, why, and what to do. */
   backend?: string
   reason?: string
@@ -118,6 +131,9 @@ export class SockError extends Error {
   declare readonly port?: number
   declare readonly undeliveredBytes?: number
   declare readonly unsentBytes?: number
+  declare readonly bytesSent?: number
+  declare readonly received?: Uint8Array
+  declare readonly maxData?: number
   declare readonly backend?: string
   declare readonly reason?: string
   declare readonly remedy?: string

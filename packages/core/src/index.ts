@@ -11,6 +11,7 @@ export {
 export {
   describe,
   errnoName,
+  errnoOf,
   invalidArgument,
   ioErrorIsPermanent,
   isResourceError,
@@ -18,6 +19,7 @@ export {
   SockError,
   type SockErrorFields,
 } from './errors'
+export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export {
   type ConnectionOptions,
   type ConnectOptions,
@@ -42,6 +44,16 @@ export {
   type SelectOptions,
   selectBackend,
 } from './select-backend'
+export { type Accepted, type ConnectedResult, type Events, type EventsPerSock, Sock } from './sock'
+export * from './sock/constants'
+export type { SockFactory } from './sock/factory'
+export type { SockHost, WaitRequest } from './sock/host'
+export type {
+  RecvUntilTerminatorOptions,
+  SendCompleteOptions,
+  StopSignal,
+  WaitOptions,
+} from './sock/options'
 export type {
   CloseOptions,
   ConnectionId,

@@ -215,7 +215,7 @@ function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
   }
 }
 
-function checkKeys(name: string, options: object, known: readonly string[]): void {
+export function checkKeys(name: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
     throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
   for (const key of Object.keys(options)) {
@@ -227,7 +227,7 @@ function checkKeys(name: string, options: object, known: readonly string[]): voi
   }
 }
 
-function integer(name: string, value: unknown, { byDefault, min, max }: Range): number {
+export function integer(name: string, value: unknown, { byDefault, min, max }: Range): number {
   if (value === undefined) return byDefault
   if (typeof value !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a number', value)
   if (!Number.isInteger(value) || value < min || value > max) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,9 +12,13 @@ let memory: string
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sockman-'))
+  const source = (path: string): string =>
+    JSON.stringify(fileURLToPath(new URL(`../src/${path}`, import.meta.url)))
+  const lines = [`export * from ${source('index.ts')}`, `export * as mock from ${source('mock/index.ts')}`]
+  writeFileSync(join(directory, 'entry.ts'), lines.join('\n'))
   await build({
     entry: {
-      core: fileURLToPath(new URL('../src/index.ts', import.meta.url)),
+      core: join(directory, 'entry.ts'),
       memory: fileURLToPath(new URL('../src/memory/index.ts', import.meta.url)),
     },
     config: false,
@@ -32,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-test('core bundles for a browser and imports nothing', () => {
+test('core and its mocks bundle for a browser and imports nothing', () => {
   const { inputs, outputs } = JSON.parse(readFileSync(join(directory, 'metafile-iife.json'), 'utf8'))
   for (const output of Object.values<{ imports: unknown[] }>(outputs)) expect(output.imports).toEqual([])
   expect(Object.keys(inputs).length).toBeGreaterThan(5)
@@ -73,4 +77,48 @@ test('a memory network runs there too, without setImmediate', async () => {
     page,
   )
   expect(got).toBe('1,2,3')
+})
+
+test('Sock, its mocks and their clock run there too', async () => {
+  const page = createContext({
+    TextEncoder,
+    TextDecoder,
+    AbortController,
+    AbortSignal,
+    setTimeout,
+    queueMicrotask,
+  })
+  runInContext(bundle, page)
+  const run = (code: string): unknown => runInContext(code, page)
+  const line = `(async () => {
+    const [one, two] = core.mock.DynSock.pair()
+    const line = two.recvUntilTerminator(10, { encoding: 'utf8' })
+    await one.sendComplete('hello\\n')
+    return line
+  })()`
+  expect(await run(line)).toBe('hello')
+  const timeout = `(async () => {
+    const sock = new core.mock.DynSock()
+    return [await sock.wait(1e6, core.RecvEvent), sock.now()].join()
+  })()`
+  expect(await run(timeout)).toBe('0,1000000')
+  // No Symbol.dispose in this page, so the one that compiled code falls back to.
+  expect(run('typeof Symbol.dispose')).toBe('undefined')
+  const disposed =
+    "(() => { const s = new core.mock.ZeroSock(); s[Symbol.for('Symbol.dispose')](); return s.empty })()"
+  expect(run(disposed)).toBe(true)
+  expect(run('core.mock.ZeroSock.name + new core.ThreadInterrupt().signal.aborted')).toMatch(/ZeroSockfalse$/)
+  const seed = 'new core.mock.FuzzedSock(7).isConnected().connected'
+  expect(run(seed)).toBeTypeOf('boolean')
+})
+
+test('without SharedArrayBuffer an interrupt works in its own thread, and says that it cannot be shared', () => {
+  const page = createContext({ TextEncoder, AbortController, AbortSignal })
+  runInContext('delete globalThis.SharedArrayBuffer', page)
+  runInContext(bundle, page)
+  const run = (code: string): unknown => runInContext(code, page)
+  expect(run('const i = new core.ThreadInterrupt(); i.interrupt(); i.interrupted && i.signal.aborted')).toBe(
+    true,
+  )
+  expect(run('try { i.share() } catch (error) { error.code }')).toBe('ERR_NOT_SHARED')
 })

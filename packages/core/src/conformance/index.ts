@@ -47,3 +47,4 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
 export type { BackendModule, ConformanceOptions, Runner } from './harness'
 export { netPeers } from './net-peers'
 export type { Peer, PeerFamily, PeerListener, PeerNetwork } from './peers'
+export { type SockKind, sockConformance } from './socks'
