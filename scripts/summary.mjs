@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { TALLIES } from './tally.mjs'
-import { manifest, packageFolders } from './workspace.mjs'
+import { manifest, testedFolders } from './workspace.mjs'
 
 const file = (folder) => `${TALLIES}/${basename(folder)}.json`
 
@@ -23,7 +23,7 @@ export function summarize(code, { narrowed }) {
   let passed = 0
   const failed = []
   const skipped = new Map()
-  for (const folder of packageFolders().filter((folder) => manifest(folder).scripts?.test)) {
+  for (const folder of testedFolders()) {
     if (!existsSync(file(folder))) {
       failed.push(`${manifest(folder).name}: ended without a result, see above`)
       continue

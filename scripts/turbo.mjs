@@ -17,14 +17,15 @@ export function turbo(label, tasks, filter, env) {
 }
 
 /**
- * Runs the packages' tests, built before, one package after the other, all of them also after a failure. Resolves to
- * the exit code.
+ * Runs the tests of the packages in `testedFolders()`, built before, one after the other, all of them also after a
+ * failure. Resolves to the exit code.
  */
 export function turboTest(vitestArgs, env) {
   const args = [
     'run',
     'test',
     '--only',
+    '--filter=!./examples/*',
     '--concurrency=1',
     '--continue=dependencies-successful',
     '--ui=stream',

@@ -27,3 +27,10 @@ export function packageFolders() {
     .filter((folder) => existsSync(at(folder, 'package.json')))
     .sort()
 }
+
+/**
+ * Folders of the packages whose tests vitest runs. Those of the examples are run as their readers run them, with
+ * `node --test` on packed packages, by `tests/`.
+ */
+export const testedFolders = () =>
+  packageFolders().filter((folder) => manifest(folder).scripts?.test && !folder.startsWith('examples/'))

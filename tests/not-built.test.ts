@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pack } from './pack'
 
 const exec = promisify(execFile)
 const packages = ['core', 'native', 'backend-poll', 'backend-iouring']
@@ -29,11 +29,8 @@ const program = (name: string) => `
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sockman-packed-'))
   for (const name of packages) {
-    const cwd = fileURLToPath(new URL(`../packages/${name}`, import.meta.url))
-    const { stdout } = await exec('pnpm', ['pack', '--json', '--pack-destination', folder], { cwd })
-    const { filename } = JSON.parse(stdout) as { filename: string }
     mkdirSync(installed(name), { recursive: true })
-    await exec('tar', ['-xzf', filename, '-C', installed(name), '--strip-components=1'])
+    await exec('tar', ['-xzf', await pack(name, folder), '-C', installed(name), '--strip-components=1'])
   }
 })
 

@@ -6,34 +6,18 @@
 //              ◀───────── version, verack
 //     verack   ─────────▶
 //     ping     ◀────────▶ pong
-import { encode, FrameParser } from './frame.js'
+import { REAL_CLOCK } from './clock.js'
+import { Connection } from './connection.js'
+import { encode } from './frame.js'
 import { decodeNonce, decodeVersion, encodeNonce, encodeVersion } from './payload.js'
 import { ProtocolError } from './protocol-error.js'
 
 /**
  * @import { Backend, ConnectionId, SockAddr, SockManOptions, Stats } from '@sockman/core'
+ * @import { Clock } from './clock.js'
+ * @import { Peer } from './connection.js'
  * @import { Message } from './frame.js'
  * @import { Version } from './payload.js'
- */
-
-/**
- * Where time comes from: the runtime's own, or the virtual one of a memory network. All in ms.
- *
- * @typedef {object} Clock
- * @property {() => number} now
- * @property {(callback: () => void, delay: number) => unknown} setTimeout
- * @property {(timer: any) => void} clearTimeout
- */
-
-/**
- * The other end of a connection, from its first event to `onGone`.
- *
- * @typedef {object} Peer
- * @property {ConnectionId} id
- * @property {SockAddr | undefined} address undefined until it is connected
- * @property {boolean} inbound
- * @property {Version | undefined} version undefined until it came
- * @property {boolean} ready whether the handshake is done
  */
 
 /**
@@ -59,48 +43,7 @@ import { ProtocolError } from './protocol-error.js'
 
 const PROTOCOL = 1
 
-/** @type {Clock} */
-const REAL_CLOCK = {
-  now: () => performance.now(),
-  setTimeout: (callback, delay) => setTimeout(callback, delay),
-  clearTimeout: (timer) => clearTimeout(timer),
-}
-
-/** @returns {bigint} 64 bits */
-function randomNonce() {
-  return decodeNonce(crypto.getRandomValues(new Uint8Array(8)))
-}
-
-/** @implements {Peer} */
-class Connection {
-  /** @type {Version | undefined} */
-  version
-  ready = false
-  /** False from a `send` that found no room to `onReadyToSend`; the peer is not read meanwhile. */
-  room = true
-  /** The one timer: of the handshake, then of the pings. @type {unknown} */
-  timer
-  /** Of the last ping: its pong must repeat it. */
-  nonce = 0n
-  /** When the ping was sent whose pong is due. @type {number | undefined} */
-  pingedAt
-  /** Why it ends, once that is known. @type {string | undefined} */
-  reason
-
-  /**
-   * @param {ConnectionId} id
-   * @param {boolean} inbound
-   * @param {number} magic
-   */
-  constructor(id, inbound, magic) {
-    this.id = id
-    this.inbound = inbound
-    /** @type {SockAddr | undefined} */
-    this.address = undefined
-    this.parser = new FrameParser(magic)
-  }
-}
-
+/** Listens, connects, shakes hands and keeps pinging; tells its owner who came and who went. */
 export class HandshakeNode {
   #man
   /** @type {Map<ConnectionId, Connection>} */
@@ -296,7 +239,7 @@ export class HandshakeNode {
    */
   #send(connection, command, payload) {
     const room = this.#man.send(connection.id, encode(this.#magic, command, payload))
-    if (room || !connection.room) return
+    if (room) return
     connection.room = false
     this.#man.pause(connection.id)
   }
@@ -329,4 +272,9 @@ export class HandshakeNode {
     this.#clock.clearTimeout(connection.timer)
     this.#handlers.onGone?.(connection, connection.reason ?? reason)
   }
+}
+
+/** @returns {bigint} 64 bits */
+function randomNonce() {
+  return decodeNonce(crypto.getRandomValues(new Uint8Array(8)))
 }

@@ -1,0 +1,66 @@
+import { createMemoryNetwork } from '@sockman/core/memory'
+import { HandshakeNode } from '../src/handshake-node.js'
+
+/**
+ * @import { MemoryHost, MemoryNetwork, MemoryNetworkOptions } from '@sockman/core/memory'
+ * @import { Options } from '../src/handshake-node.js'
+ */
+
+/** Of every node here. */
+export const MAGIC = 0x54534554
+
+/** The seed to play again, where one is given: `SEED=417 node --test`. */
+export const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED)
+
+/**
+ * A node on a host of its own, and what it told: `ready`, `pong`, `gone REASON`.
+ *
+ * @typedef {object} Member
+ * @property {HandshakeNode} node
+ * @property {MemoryHost} host
+ * @property {string} address where it listens
+ * @property {string[]} events
+ */
+
+/**
+ * @typedef {object} World
+ * @property {MemoryNetwork} network
+ * @property {(options?: Options) => Member} join adds a node
+ */
+
+/**
+ * Runs `body` in a world of its own and ends it. A failure tells how to play it again, and the last events.
+ *
+ * @param {MemoryNetworkOptions} options
+ * @param {(world: World) => Promise<void>} body
+ */
+export async function world(options, body) {
+  const network = createMemoryNetwork({ seed: SEED ?? 1, ...options })
+  /** @type {HandshakeNode[]} */
+  const nodes = []
+  /** @type {World['join']} */
+  const join = (options) => {
+    const host = network.host()
+    /** @type {string[]} */
+    const events = []
+    const node = new HandshakeNode(
+      host,
+      {
+        onReady: () => events.push('ready'),
+        onPong: () => events.push('pong'),
+        onGone: (_peer, reason) => events.push(`gone ${reason}`),
+      },
+      { magic: MAGIC, nonce: BigInt(nodes.length), clock: network, ...options },
+    )
+    nodes.push(node)
+    return { node, host, address: String(node.listen(`${host.addresses[0]}:8333`)), events }
+  }
+  try {
+    await body({ network, join })
+  } catch (error) {
+    const again = `play it again: SEED=${network.seed} node --test`
+    throw new Error(`${error}\n\n${again}\n${network.report(20)}`, { cause: error })
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop()))
+  }
+}

@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const exec = promisify(execFile)
+
+/** A folder of the workspace, by its path below the root. */
+export const workspace = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+/** Packs `packages/NAME` as it would be published. Resolves to the tarball's path in `folder`. */
+export async function pack(name: string, folder: string): Promise<string> {
+  const args = ['pack', '--json', '--pack-destination', folder]
+  const { stdout } = await exec('pnpm', args, { cwd: workspace(`packages/${name}`) })
+  return (JSON.parse(stdout) as { filename: string }).filename
+}
+
+/** A project outside the workspace, in a temporary folder of its own. */
+export interface Outside {
+  folder: string
+  /** Knows nothing of this machine's user: an empty home, and where programs are. */
+  env: { PATH: string; HOME: string }
+  remove(): void
+}
+
+/**
+ * Makes an empty project and installs packages of the workspace in it, packed, as a user would with npm, but without a
+ * registry: no script is run, and what the packages depend on must be among them.
+ */
+export async function installOutside(names: readonly string[]): Promise<Outside> {
+  const root = mkdtempSync(join(tmpdir(), 'sockman-outside-'))
+  const [folder, home] = [join(root, 'project'), join(root, 'home')]
+  for (const each of [folder, home]) mkdirSync(each)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+  const env = { PATH: process.env.PATH ?? '', HOME: home }
+  const tarballs = await Promise.all(names.map((name) => pack(name, root)))
+  const flags = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
+  await exec('npm', ['install', ...flags, ...tarballs], { cwd: folder, env })
+  return { folder, env, remove: () => rmSync(root, { recursive: true, force: true }) }
+}
