@@ -1,0 +1,49 @@
+/** Something pending that can be told whether to keep the process alive, where there is such a thing (Node). */
+export interface Pending {
+  ref?(): unknown
+  unref?(): unknown
+}
+
+interface Host {
+  setImmediate?: (run: () => void) => Pending
+  MessageChannel?: typeof MessageChannel
+  setTimeout: (run: () => void, ms: number) => Pending | number
+}
+
+const host = globalThis as unknown as Host
+
+/** Runs in a later turn of the event loop, after all microtasks: the counterpart of Node's `setImmediate` everywhere. */
+export const nextTurn: (run: () => void) => Pending = host.setImmediate?.bind(globalThis) ?? throughChannel()
+
+/** As `setTimeout`, of the machine's clock. */
+export function later(run: () => void, ms: number): Pending {
+  return host.setTimeout(run, ms) as Pending
+}
+
+/** Resolves in a later turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => void nextTurn(resolve))
+}
+
+/** An exception of a handler, as one that nobody caught. */
+export function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
+}
+
+/** A browser's timers wait for milliseconds when nested; a message does not. */
+function throughChannel(): (run: () => void) => Pending {
+  let channel: InstanceType<typeof MessageChannel> | undefined
+  const waiting: (() => void)[] = []
+  return (run) => {
+    if (!host.MessageChannel) return later(run, 0)
+    if (!channel) {
+      channel = new host.MessageChannel()
+      channel.port1.onmessage = () => waiting.shift()?.()
+    }
+    waiting.push(run)
+    channel.port2.postMessage(0)
+    return {}
+  }
+}
