@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array(0)
  */
 export function encode(magic, command, payload = NOTHING) {
   const bytes = new Uint8Array(HEADER_SIZE + payload.length)
-  const header = view(bytes)
+  const header = new DataView(bytes.buffer)
   header.setUint32(0, magic, true)
   for (let i = 0; i < command.length; i++) header.setUint8(4 + i, command.charCodeAt(i))
   header.setUint32(16, payload.length, true)
@@ -87,15 +87,11 @@ export class FrameParser {
    * @param {Uint8Array} bytes
    */
   #size(bytes) {
-    const header = view(bytes)
-    if (bytes.length >= 4 && header.getUint32(0, true) !== this.#magic) {
-      throw new ProtocolError(
-        'WRONG_MAGIC',
-        `magic ${hex(header.getUint32(0, true))}, not ${hex(this.#magic)}`,
-      )
+    if (bytes.length >= 4 && uint32(bytes, 0) !== this.#magic) {
+      throw new ProtocolError('WRONG_MAGIC', `magic ${hex(uint32(bytes, 0))}, not ${hex(this.#magic)}`)
     }
     if (bytes.length < HEADER_SIZE) return HEADER_SIZE
-    const length = header.getUint32(16, true)
+    const length = uint32(bytes, 16)
     if (length > MAX_PAYLOAD) {
       throw new ProtocolError('OVERSIZED', `a payload of ${length} bytes, at most ${MAX_PAYLOAD} are allowed`)
     }
@@ -109,16 +105,23 @@ export class FrameParser {
  */
 function decode(bytes) {
   const payload = bytes.subarray(HEADER_SIZE)
-  const [said, found] = [view(bytes).getUint32(20, true), crc32(payload)]
+  const [said, found] = [uint32(bytes, 20), crc32(payload)]
   if (said !== found) throw new ProtocolError('BAD_CHECKSUM', `checksum ${hex(found)}, not ${hex(said)}`)
   const name = bytes.subarray(4, 16)
   const end = name.indexOf(0)
   return { command: String.fromCharCode(...name.subarray(0, end < 0 ? name.length : end)), payload }
 }
 
-/** @param {Uint8Array} bytes */
-function view(bytes) {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+/**
+ * Reads a little-endian integer.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} at where 4 of them are
+ */
+function uint32(bytes, at) {
+  let value = 0
+  for (let i = 3; i >= 0; i--) value = value * 256 + /** @type {number} */ (bytes[at + i])
+  return value
 }
 
 /**

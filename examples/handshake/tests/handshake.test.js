@@ -94,12 +94,12 @@ describe('a peer that is lost in the middle of the handshake', () => {
   test('with an end of stream between two messages, or within one', () =>
     world({}, async (world) => {
       const victim = world.join()
-      const polite = rawPeer(world, victim, version)
-      polite.man.close(polite.id, { flush: true })
-      await world.network.advance(1_000)
-      const cut = rawPeer(world, victim, version.subarray(0, 30))
-      cut.man.close(cut.id, { flush: true })
-      await world.network.advance(1_000)
+      for (const bytes of [version, version.subarray(0, 30)]) {
+        const { man, id } = rawPeer(world, victim, bytes)
+        await world.network.advance(100)
+        man.shutdown(id)
+        await world.network.advance(1_000)
+      }
       assert.deepEqual(victim.events, ['gone CLOSED', 'gone TRUNCATED'])
     }))
 
