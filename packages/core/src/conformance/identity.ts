@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ConnectionId } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
-import { type Case, needsDescriptors } from './harness'
+import type { Case } from './harness'
 import { throwsCode } from './trial'
 
 /** C13–C18: ids and addresses. */
@@ -113,7 +113,6 @@ export const identity: readonly Case[] = [
   },
   {
     title: 'C17 behind a wildcard listener me is concrete too',
-    skip: needsDescriptors,
     async run(trial) {
       const watched = trial.open()
       const listener = watched.man.listen('0.0.0.0:0')

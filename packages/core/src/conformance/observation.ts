@@ -121,7 +121,7 @@ export const observation: readonly Case[] = [
     async run(trial) {
       const watched = trial.open()
       const { man, log } = watched
-      const begun = Date.now()
+      const begun = trial.network.date()
       const { id, peer } = await trial.inbound(watched)
       const out = await trial.outbound(watched)
       assert.deepEqual([man.connectionStats(id).lastReceive, man.connectionStats(id).lastSend], [0, 0])
@@ -136,7 +136,7 @@ export const observation: readonly Case[] = [
         [5000, 3010, 0, 0, false],
       )
       for (const time of [one.lastReceive, one.lastSend])
-        assert.ok(time >= begun - 5 && time <= Date.now() + 5, `${time}`)
+        assert.ok(time >= begun - 5 && time <= trial.network.date() + 5, `${time}`)
       man.pause(id)
       assert.equal(man.connectionStats(id).paused, true)
       const all = man.stats()

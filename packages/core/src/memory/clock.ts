@@ -131,24 +131,24 @@ abstract class MovingClock extends Clock {
 /** Virtual time that jumps to what comes next as soon as the program is idle. */
 class AutoClock extends MovingClock {
   now = 0
-  #pending: Pending | undefined
+  #armed = false
   #idleTurns = 0
 
-  protected scheduled(entry: Entry): void {
+  protected scheduled(): void {
     this.#idleTurns = 0
-    if (!this.#pending) this.#arm()
-    else if (entry.holds) this.#pending.ref?.()
+    if (!this.#armed) this.#arm()
   }
 
+  /** It never waits, so it holds the process until nothing is scheduled. */
   #arm(): void {
-    this.#pending = nextTurn(this.#tick)
-    if (this.schedule.holding === 0) this.#pending.unref?.()
+    this.#armed = true
+    nextTurn(this.#tick)
   }
 
   readonly #tick = (): void => {
     const { next } = this.schedule
     if (next === Number.POSITIVE_INFINITY) {
-      this.#pending = undefined
+      this.#armed = false
       return this.settled()
     }
     if (next <= this.now || ++this.#idleTurns >= IDLE_TURNS) {

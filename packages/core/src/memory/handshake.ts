@@ -83,8 +83,9 @@ export class Handshake implements Target {
     const { route, back, show } = this.#way
     const client = this.#client
     const server = new Endpoint(this.#world, show(client.them, listening), show(client.me, listening))
-    client.outgoing = server.incoming = new Pipe(this.#world, client, server, route, back)
-    client.incoming = server.outgoing = new Pipe(this.#world, server, client, back, route)
+    const [there, here] = client.them.family === 'unix' ? [undefined, undefined] : [route, back]
+    client.outgoing = server.incoming = new Pipe(this.#world, client, server, there, here)
+    client.incoming = server.outgoing = new Pipe(this.#world, server, client, here, there)
     server.connected = true
     this.#world.note('established', server.me, server.them, 0)
     server.outgoing.notBefore(back.send(this, SYN_ACK, 0, 0))

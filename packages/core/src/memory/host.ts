@@ -7,7 +7,6 @@ import type { SelectionReport, SockMan, SockManEvents } from '../sock-man'
 import type { Kernel } from './kernel'
 import type { ClockMode, MemoryHost, MemoryNetwork } from './memory-network'
 import { MemorySockMan } from './memory-sock-man'
-import type { World } from './world'
 
 const supports: Readonly<Capabilities> = Object.freeze({
   drives: Object.freeze(['inline'] as const),
@@ -33,13 +32,11 @@ export class Host implements MemoryHost {
   readonly supports = supports
   readonly network: MemoryNetwork
   readonly kernel: Kernel
-  readonly #world: World
   readonly #details: SelectionReport['details']
 
-  constructor(network: MemoryNetwork, kernel: Kernel, world: World, clock: ClockMode) {
+  constructor(network: MemoryNetwork, kernel: Kernel, clock: ClockMode) {
     this.network = network
     this.kernel = kernel
-    this.#world = world
     this.#details = Object.freeze({ seed: network.seed, clock })
   }
 
@@ -74,6 +71,6 @@ export class Host implements MemoryHost {
       details: this.#details,
       rejected: Object.freeze([]),
     })
-    return new MemorySockMan(events, { supports, selection, options: resolved }, this.kernel, this.#world)
+    return new MemorySockMan(events, { supports, selection, options: resolved }, this.kernel)
   }
 }

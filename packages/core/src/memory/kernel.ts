@@ -27,12 +27,14 @@ export class Kernel {
   readonly addresses: string[] = []
   readonly sockets = new SocketTable()
   readonly names: Namespace
+  readonly world: World
   readonly #network: Surroundings
   readonly #loopback: Route
 
   constructor(network: Surroundings) {
     this.#network = network
-    const { clock, random } = network.world
+    this.world = network.world
+    const { clock, random } = this.world
     this.names = new Namespace(random, (host) => isLoopback(host) || this.addresses.includes(host))
     this.#loopback = new Route(clock, random, LOOPBACK)
   }
@@ -40,7 +42,7 @@ export class Kernel {
   /** @throws SockError `EADDRINUSE`, `EADDRNOTAVAIL` */
   listen(address: SockAddr, settings: { backlog: number; reusePort: boolean; ipv6Only: boolean }): Listening {
     const listening = this.names.listen(address, settings)
-    this.#network.world.note('listen', listening.address, undefined, 0)
+    this.world.note('listen', listening.address, undefined, 0)
     return listening
   }
 
@@ -50,8 +52,7 @@ export class Kernel {
   }
 
   #connectUnix(address: SockAddr): Endpoint {
-    const { world } = this.#network
-    const client = new Endpoint(world, SockAddr.unnamed, address)
+    const client = new Endpoint(this.world, SockAddr.unnamed, address)
     const answer = (): Answer => {
       const listening = this.names.find(address)
       if (listening) return listening.full ? EAGAIN : listening
@@ -62,17 +63,17 @@ export class Kernel {
   }
 
   #connectIp(address: SockAddr, local: SockAddr | undefined): Endpoint {
-    const { world, unreachable } = this.#network
+    const { unreachable } = this.#network
     const them = reachable(address)
     const own = isLoopback(them.host) || this.addresses.includes(them.host)
     const source = this.#source(them, local)
     if (typeof source === 'number') {
-      const client = new Endpoint(world, local ?? them, them)
+      const client = new Endpoint(this.world, local ?? them, them)
       this.#begin(client, this.#loopback, this.#loopback, () => source)
       return client
     }
     const { me, release } = this.names.bind(source, them)
-    const client = new Endpoint(world, me, them)
+    const client = new Endpoint(this.world, me, them)
     client.release = release
     const there = own ? this : this.#network.find(them.host)
     const route = own ? this.#loopback : this.#network.route(this, there)
@@ -85,7 +86,7 @@ export class Kernel {
   }
 
   #begin(client: Endpoint, route: Route, back: Route, answer: () => Answer): void {
-    new Handshake(this.#network.world, client, { route, back, answer, show }).begin()
+    new Handshake(this.world, client, { route, back, answer, show }).begin()
   }
 
   /** What a connection to `them` is bound to, port 0 for any; or an errno. */

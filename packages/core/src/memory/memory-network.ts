@@ -73,9 +73,9 @@ export type MemoryTimer = object
 /**
  * Hosts that only exist in this process, and the network between them; see {@link createMemoryNetwork}.
  *
- * Nothing here keeps the process alive for its own sake, since nothing from outside can ever reach it: what is due and
- * what is in flight does, where time moves by itself (`'auto'`, `'real'`); time limits, idle listeners and idle connections
- * do not, and `ref` and `unref` of a SockMan change nothing.
+ * Idle listeners and connections do not keep the process alive, since nothing from outside can ever reach them: `ref` and
+ * `unref` of a SockMan change nothing. With `'virtual'` nothing does; with `'auto'` what is scheduled does, which takes no
+ * time; with `'real'` what is on its way does, time limits and timers do not.
  */
 export interface MemoryNetwork {
   readonly seed: number

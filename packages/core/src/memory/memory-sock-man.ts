@@ -80,16 +80,16 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #wakeDue = false
   #stopping: Promise<void> | undefined
 
-  constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel, world: World) {
+  constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel) {
     checkEvents('events', events)
     this.supports = setup.supports
     this.selection = setup.selection
     this.options = setup.options
-    this.world = world
+    this.world = kernel.world
     this.#kernel = kernel
     this.#handlers = new Handlers(events)
     this.buffer = new ReceiveBuffer(
-      Math.min(setup.options.receiveBlock, world.receiveBuffer),
+      Math.min(setup.options.receiveBlock, this.world.receiveBuffer),
       setup.options.poison,
     )
   }

@@ -115,7 +115,7 @@ class Network implements MemoryNetwork, Surroundings {
     if (owner) return owner
     const kernel = new Kernel(this)
     kernel.addresses.push(...new Set(wanted))
-    const host = new Host(this, kernel, this.world, this.#mode)
+    const host = new Host(this, kernel, this.#mode)
     for (const address of wanted) this.#byAddress.set(address, host)
     this.#hosts.push(host)
     return host

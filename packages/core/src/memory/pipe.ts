@@ -33,8 +33,9 @@ export class Pipe implements Target {
   /** The receiver knows of the end of the stream. */
   finArrived = false
   readonly #world: World
-  readonly #route: Route
-  readonly #back: Route
+  /** None in a Unix socket: there is no flight, and what is written has arrived. */
+  readonly #route: Route | undefined
+  readonly #back: Route | undefined
   readonly #bytes: ByteRing
   /** No arrival before it: the order of the stream. */
   #lastArrival = 0
@@ -46,7 +47,7 @@ export class Pipe implements Target {
   #windowSent = false
   #cork: Entry | undefined
 
-  constructor(world: World, from: Endpoint, to: Endpoint, route: Route, back: Route) {
+  constructor(world: World, from: Endpoint, to: Endpoint, route: Route | undefined, back: Route | undefined) {
     this.#world = world
     this.from = from
     this.to = to
@@ -89,10 +90,10 @@ export class Pipe implements Target {
     this.read += length
     const { receiveBuffer } = this.#world
     const waits = this.written > this.departed && !this.#windowSent && !this.#aborted
-    if (waits && 2 * (this.departed - this.read) <= receiveBuffer) {
-      this.#windowSent = true
-      this.#back.send(this, WINDOW, 0, 0)
-    }
+    if (!waits || 2 * (this.departed - this.read) > receiveBuffer) return
+    if (!this.#back) return this.#push()
+    this.#windowSent = true
+    this.#back.send(this, WINDOW, 0, 0)
   }
 
   /** The sender sends no more. */
@@ -107,7 +108,7 @@ export class Pipe implements Target {
     if (this.#aborted) return
     this.stop()
     this.#world.note('rst', this.from.me, this.from.them, 0)
-    this.#lastArrival = this.#route.send(this, RST, this.departed, 0, this.#lastArrival)
+    this.#fly(RST, 0)
   }
 
   /** Nothing leaves any more. */
@@ -135,10 +136,10 @@ export class Pipe implements Target {
       this.#uncork()
       this.#push()
     } else if (what === WINDOW) {
-      if (this.#back.holds(this, what, value)) return false
+      if (this.#back!.holds(this, what, value)) return false
       this.#windowSent = false
       this.#push()
-    } else if (!this.#route.holds(this, what, value)) {
+    } else if (!this.#route!.holds(this, what, value)) {
       this.#arrive(what, value)
     }
     return false
@@ -185,11 +186,17 @@ export class Pipe implements Target {
       const size = most > 1 && random.below(2) === 0 ? 1 + random.below(most) : most
       this.departed += size
       this.#world.note('segment', this.from.me, this.from.them, size)
-      this.#lastArrival = this.#route.send(this, SEGMENT, this.departed, size, this.#lastArrival)
+      this.#fly(SEGMENT, size)
     }
     if (!this.#ended || this.departed < this.written) return
     this.#finSent = true
     this.#world.note('fin', this.from.me, this.from.them, 0)
-    this.#lastArrival = this.#route.send(this, FIN, this.departed, 0, this.#lastArrival)
+    this.#fly(FIN, 0)
+  }
+
+  /** What has just left, up to `departed`, is on its way. */
+  #fly(what: number, bytes: number): void {
+    if (this.#route) this.#lastArrival = this.#route.send(this, what, this.departed, bytes, this.#lastArrival)
+    else this.#arrive(what, this.departed)
   }
 }

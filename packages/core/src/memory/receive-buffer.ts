@@ -32,7 +32,8 @@ export class ReceiveBuffer {
 
   /** The view is not to be used any more. */
   spoil(data: Uint8Array): void {
-    if (this.#poison) data.fill(POISON)
+    // A detached one has no length.
+    if (this.#poison && data.length > 0) data.fill(POISON)
   }
 
   #allocate(): Uint8Array<ArrayBuffer> {

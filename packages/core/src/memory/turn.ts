@@ -4,9 +4,14 @@ export interface Pending {
   unref?(): unknown
 }
 
+interface Port {
+  onmessage: (() => void) | null
+  postMessage(message: unknown): void
+}
+
 interface Host {
   setImmediate?: (run: () => void) => Pending
-  MessageChannel?: typeof MessageChannel
+  MessageChannel?: new () => { port1: Port; port2: Port }
   setTimeout: (run: () => void, ms: number) => Pending | number
 }
 
@@ -34,16 +39,17 @@ export function throwUncaught(error: unknown): void {
 
 /** A browser's timers wait for milliseconds when nested; a message does not. */
 function throughChannel(): (run: () => void) => Pending {
-  let channel: InstanceType<typeof MessageChannel> | undefined
+  let port: Port | undefined
   const waiting: (() => void)[] = []
   return (run) => {
     if (!host.MessageChannel) return later(run, 0)
-    if (!channel) {
-      channel = new host.MessageChannel()
-      channel.port1.onmessage = () => waiting.shift()?.()
+    if (!port) {
+      const { port1, port2 } = new host.MessageChannel()
+      port1.onmessage = () => waiting.shift()?.()
+      port = port2
     }
     waiting.push(run)
-    channel.port2.postMessage(0)
+    port.postMessage(0)
     return {}
   }
 }
