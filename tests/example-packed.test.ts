@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type NodeTestRun, nodeTest } from './node-test'
 import { installOutside, type Outside, workspace } from './pack'
 
+const exec = promisify(execFile)
 let outside: Outside
 
 beforeAll(async () => {
@@ -15,7 +18,7 @@ afterAll(() => outside.remove())
 /** Copies the example beside the installed core. Answers the copy's folder. */
 function copyExample(name: string): string {
   const folder = join(outside.folder, name)
-  for (const part of ['src', 'tests']) {
+  for (const part of ['src', 'tests', 'demo.js']) {
     cpSync(workspace(`examples/handshake/${part}`), join(folder, part), { recursive: true })
   }
   return folder
@@ -27,6 +30,12 @@ describe('the handshake example beside nothing but a packed core', () => {
     expect({ code, failed }, output).toEqual({ code: 0, failed: [] })
     expect(passed).toBeGreaterThan(20)
   })
+})
+
+test('its README shows what its demo prints', async () => {
+  const { stdout } = await exec(process.execPath, ['demo.js'], { cwd: copyExample('demo'), env: outside.env })
+  const readme = readFileSync(workspace('examples/handshake/README.md'), 'utf8')
+  expect(readme).toContain(`$ node demo.js\n${stdout}\`\`\``)
 })
 
 /** A mistake that a protocol author makes, and how the example's tests show it. */

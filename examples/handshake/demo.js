@@ -6,7 +6,7 @@ import { meetInMemory } from './src/meet-in-memory.js'
 const [module] = process.argv.slice(2)
 if (module === undefined) {
   const network = await meetInMemory(1, console.log)
-  console.log(`\n${network.report()}`)
+  console.log(`\n${network.report(12)}`)
 } else {
   const { backend } = await import(module)
   await meet(backend, backend, '127.0.0.1:0', console.log)
