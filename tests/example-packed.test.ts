@@ -69,7 +69,7 @@ const keepsData: PlantedBug = {
   right: 'rest.slice()',
   wrong: 'rest',
   caughtBy: ['do so byte by byte', '1 000 seeds'],
-  says: /an honest peer is accused: gone WRONG_MAGIC/,
+  says: /gone WRONG_MAGIC/,
 }
 
 const bugs = [ignoresRoom, keepsData]
@@ -91,12 +91,12 @@ test.each(bugs)('the planted bug, $name, is caught by the same tests', { timeout
 
 test('a failing seed is printed, and played again it fails with the same events', async () => {
   const folder = plant(keepsData)
-  /** The message of the test of the seeds, with the last events of the network. */
-  const message = ({ output }: NodeTestRun) =>
-    /error: \|-\n([^#]*an honest peer is accused.*?)^ +code:/ms.exec(output)?.[1]
-  const first = message(await nodeTest(folder, outside.env))
-  const seed = /play it again: SEED=(\d+) node --test/.exec(first ?? '')?.[1]
+  /** What the failed test prints from the seed on: the last events of its network. */
+  const events = ({ output }: NodeTestRun, title: string) =>
+    new RegExp(`not ok \\d+ - ${title}\\n.*?(play it again: .*?)^ +code:`, 'ms').exec(output)?.[1]
+  const first = events(await nodeTest(folder, outside.env), '1 000 seeds')
+  const seed = /SEED=(\d+) node --test/.exec(first ?? '')?.[1]
   const again = await nodeTest(folder, { ...outside.env, SEED: seed })
-  expect(again.failed).toContain(`seed ${seed}`)
-  expect(message(again)).toBe(first)
+  expect(first).toBeDefined()
+  expect(events(again, `seed ${seed}`)).toBe(first)
 })

@@ -2,7 +2,9 @@ import { createMemoryNetwork } from '@sockman/core/memory'
 import { HandshakeNode } from '../src/handshake-node.js'
 
 /**
+ * @import { ConnectionId } from '@sockman/core'
  * @import { MemoryHost, MemoryNetwork, MemoryNetworkOptions } from '@sockman/core/memory'
+ * @import { Peer } from '../src/connection.js'
  * @import { Options } from '../src/handshake-node.js'
  */
 
@@ -19,7 +21,8 @@ export const SEED = process.env.SEED === undefined ? undefined : Number(process.
  * @property {HandshakeNode} node
  * @property {MemoryHost} host
  * @property {string} address where it listens
- * @property {string[]} events
+ * @property {string[]} events in order, whichever peer they are about
+ * @property {Map<ConnectionId, string>} lives of each peer what was told, as `ready;pong;gone STOPPED;`
  */
 
 /**
@@ -43,17 +46,24 @@ export async function world(options, body) {
     const host = network.host()
     /** @type {string[]} */
     const events = []
+    /** @type {Map<ConnectionId, string>} */
+    const lives = new Map()
+    /** @type {(peer: Peer, event: string) => void} */
+    const tell = ({ id }, event) => {
+      events.push(event)
+      lives.set(id, `${lives.get(id) ?? ''}${event};`)
+    }
     const node = new HandshakeNode(
       host,
       {
-        onReady: () => events.push('ready'),
-        onPong: () => events.push('pong'),
-        onGone: (_peer, reason) => events.push(`gone ${reason}`),
+        onReady: (peer) => tell(peer, 'ready'),
+        onPong: (peer) => tell(peer, 'pong'),
+        onGone: (peer, reason) => tell(peer, `gone ${reason}`),
       },
       { magic: MAGIC, nonce: BigInt(nodes.length), clock: network, ...options },
     )
     nodes.push(node)
-    return { node, host, address: String(node.listen(`${host.addresses[0]}:8333`)), events }
+    return { node, host, address: String(node.listen(`${host.addresses[0]}:8333`)), events, lives }
   }
   try {
     await body({ network, join })
