@@ -201,13 +201,16 @@ export const observation: readonly Case[] = [
   {
     title: 'C77 nothing done to a view makes foreign bytes appear in a later one',
     async run(trial) {
+      const slice = trial.bytes(32_768)
+      const total = 64 * slice
       const abuses: ((view: Uint8Array) => unknown)[] = [
         (view) => kept.push(view),
         (view) => structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] }),
-        (view) => new MessageChannel().port1.postMessage(view, [view.buffer as ArrayBuffer]),
+        (view) => port1.postMessage(view, [view.buffer as ArrayBuffer]),
         (view) => (view.buffer as { transfer?: () => unknown }).transfer?.(),
         (view) => view.fill(0xee),
       ]
+      const { port1 } = new MessageChannel()
       const kept: Uint8Array[] = []
       let events = 0
       const wrong: ConnectionId[] = []
@@ -230,16 +233,17 @@ export const observation: readonly Case[] = [
       const sends: Promise<void>[] = []
       for (let seed = 1; seed <= 4; seed++) {
         const { id, peer } = await trial.into(watched, listener)
-        const data = pattern(2 * MI, seed)
+        const data = pattern(total, seed)
         expected.set(id, { data, seed })
         sends.push(
-          peer.sendEach(Array.from({ length: 64 }, (_, n) => data.subarray(n * 32_768, n * 32_768 + 32_768))),
+          peer.sendEach(Array.from({ length: 64 }, (_, n) => data.subarray(n * slice, n * slice + slice))),
         )
       }
       await Promise.all(sends)
       await log.until('all of it', () =>
-        [...expected.keys()].every((id) => log.life(id).receivedBytes === 2 * MI),
+        [...expected.keys()].every((id) => log.life(id).receivedBytes === total),
       )
+      port1.close()
       assert.deepEqual(wrong, [])
     },
   },

@@ -9,7 +9,7 @@ export class BufferPool {
   give(buffer: Uint8Array): void {
     const free = this.#free.get(buffer.length)
     if (!free) this.#free.set(buffer.length, [buffer])
-    else if (free.length < 256) free.push(buffer)
+    else if (free.length < 16) free.push(buffer)
   }
 }
 

@@ -11,6 +11,11 @@ const seeds = SOCKMAN_SEED ? [Number(SOCKMAN_SEED)] : Array.from({ length: count
 // A failing seed is in the title, and replays with SOCKMAN_SEED=….
 for (const seed of seeds) {
   const host = createMemoryNetwork({ seed, clock: 'auto' }).host() as Host
-  describe(`SOCKMAN_SEED=${seed}`, () =>
-    conformance(host, { describe, test, network: () => new MemoryPeers(host), full: false }))
+  const network = (): MemoryPeers => new MemoryPeers(host)
+  // Quick sizes for all of them, and the full ones once: what many bytes show, many seeds do too.
+  const sizes = SOCKMAN_SUITE === 'full' && seed === 1 ? [false, true] : [false]
+  for (const full of sizes) {
+    const name = `SOCKMAN_SEED=${seed}${full ? ', full size' : ''}`
+    describe(name, () => conformance(host, { describe, test, network, full }))
+  }
 }
