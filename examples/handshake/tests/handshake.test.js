@@ -123,6 +123,14 @@ describe('a peer that is lost in the middle of the handshake', () => {
     }))
 })
 
+test('a peer that its owner drops is heard no more, whatever it has sent', () =>
+  world({}, async (world) => {
+    const victim = world.join({}, ({ id }) => victim.node.drop(id))
+    rawPeer(world, victim, version, verack, ...Array(1_000).fill(ping))
+    await world.network.advance(1_000)
+    assert.deepEqual(victim.events, ['ready', 'gone DROPPED'])
+  }))
+
 describe('a peer that breaks the rules is dropped for it:', () => {
   const damaged = ping.slice()
   damaged.fill(1, -1)
@@ -202,6 +210,9 @@ describe('a peer that asks and never reads', () => {
       // Theirs: version, verack and one ping of its own beside the answers.
       assert.equal(bytes, ownVersion.length + verack.length + ping.length + pings * ping.length)
       assert.deepEqual(victim.events, ['ready'])
+      // It reads, but has never answered our own ping.
+      await world.network.advance(20_000)
+      assert.deepEqual(victim.events, ['ready', 'gone PING_TIMEOUT'])
     }))
 })
 

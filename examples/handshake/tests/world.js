@@ -28,7 +28,7 @@ export const SEED = process.env.SEED === undefined ? undefined : Number(process.
 /**
  * @typedef {object} World
  * @property {MemoryNetwork} network
- * @property {(options?: Options) => Member} join adds a node
+ * @property {(options?: Options, onReady?: (peer: Peer) => void) => Member} join adds a node
  */
 
 /**
@@ -42,7 +42,7 @@ export async function world(options, body) {
   /** @type {HandshakeNode[]} */
   const nodes = []
   /** @type {World['join']} */
-  const join = (options) => {
+  const join = (options, onReady) => {
     const host = network.host()
     /** @type {string[]} */
     const events = []
@@ -56,7 +56,10 @@ export async function world(options, body) {
     const node = new HandshakeNode(
       host,
       {
-        onReady: (peer) => tell(peer, 'ready'),
+        onReady(peer) {
+          tell(peer, 'ready')
+          onReady?.(peer)
+        },
         onPong: (peer) => tell(peer, 'pong'),
         onGone: (peer, reason) => tell(peer, `gone ${reason}`),
       },
