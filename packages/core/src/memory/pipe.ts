@@ -183,7 +183,7 @@ export class Pipe implements Target {
     for (;;) {
       const most = Math.min(this.written - this.departed, receiveBuffer - (this.departed - this.read))
       if (most <= 0) break
-      const size = most > 1 && random.below(2) === 0 ? 1 + random.below(most) : most
+      const size = most > 1 && random.below(4) === 0 ? 1 + random.below(most) : most
       this.departed += size
       this.#world.note('segment', this.from.me, this.from.them, size)
       this.#fly(SEGMENT, size)

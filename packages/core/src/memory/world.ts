@@ -42,12 +42,12 @@ export class World {
     return new ByteRing(this.#pool)
   }
 
-  /** How much of `available` bytes a read gives. Three times in four not all of it, so that nothing can rely on it. */
+  /** How much of `available` bytes a read gives: at least every other time not all of it, so that nothing can rely on it. */
   chunk(available: number): number {
     if (this.#chunk) return Math.min(available, this.random.scaled(this.#chunk[0], this.#chunk[1]))
     const length = Math.min(available, this.random.scaled(1, LONGEST_CHUNK))
-    const whole = length === available && available > 1 && this.random.below(4) > 0
-    return whole ? 1 + this.random.below(available - 1) : length
+    const cut = length === available && available > 1 && this.random.below(2) === 0
+    return cut ? 1 + this.random.below(available - 1) : length
   }
 
   /** Room for bytes that nobody wants. */
