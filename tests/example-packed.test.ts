@@ -32,10 +32,13 @@ describe('the handshake example beside nothing but a packed core', () => {
   })
 })
 
+// `vitest run -u` writes it anew.
 test('its README shows what its demo prints', async () => {
   const { stdout } = await exec(process.execPath, ['demo.js'], { cwd: copyExample('demo'), env: outside.env })
-  const readme = readFileSync(workspace('examples/handshake/README.md'), 'utf8')
-  expect(readme).toContain(`$ node demo.js\n${stdout}\`\`\``)
+  const file = workspace('examples/handshake/README.md')
+  const readme = readFileSync(file, 'utf8')
+  const asItIs = readme.replace(/(?<=^\$ node demo\.js\n).*?(?=^```$)/ms, () => stdout)
+  await expect(asItIs).toMatchFileSnapshot(file)
 })
 
 /** A mistake that a protocol author makes, and how the example's tests show it. */
