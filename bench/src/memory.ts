@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { ConnectionId, SockMan } from '@sockman/core'
 import { createMemoryNetwork, type MemoryNetwork } from '@sockman/core/memory'
-import { Bench, type FnReturnedObject } from 'tinybench'
+import { Bench } from 'tinybench'
 import { describeMachine, machineLine } from './report/machine'
 import { formatTable } from './report/table'
 
@@ -14,7 +14,6 @@ export interface MemoryResult {
   /** Medians, ms. */
   readonly connectMs: number
   readonly messagesMs: number
-  readonly stopMs: number
   /** Heap and array buffers of one open connection, both ends and the network between, bytes. */
   readonly bytesPerConnection: number
   /** `onData` calls per message: chunks follow no message. */
@@ -38,45 +37,41 @@ export async function runMemory(
   const bench = new Bench({ time: 0, iterations: trials, warmup: false })
   const collect = garbageCollector()
   const bytes: number[] = []
-  let chunks = 0
-  let world!: World
-  const timed = async (act: () => Promise<unknown>): Promise<FnReturnedObject> => {
-    const begun = performance.now()
-    await act()
-    return { overriddenDuration: performance.now() - begun }
-  }
-  // Each trial is one pass over the three; a sample of the later ones is noted by the first.
-  const later = { messages: [] as number[], stop: [] as number[] }
-  bench.add(
-    'connect',
-    async () => {
-      collect()
-      const before = used()
+  let before = 0
+  let world = new World(connections)
+  bench.add('connections', () => world.open(), {
+    async: true,
+    beforeEach() {
       world = new World(connections)
-      const connect = await timed(() => world.open())
+      collect()
+      before = used()
+    },
+    async afterEach() {
       collect()
       bytes.push((used() - before) / connections)
-      later.messages.push((await timed(() => world.exchange(messages))).overriddenDuration!)
-      chunks = world.chunks
-      later.stop.push((await timed(() => world.stop())).overriddenDuration!)
-      note(`trial ${bytes.length} of ${trials}`)
-      return connect
+      await world.stop()
+      note(`connections: trial ${bytes.length} of ${trials}`)
     },
-    { async: true },
-  )
+  })
+  let done = 0
+  bench.add('messages', () => world.exchange(messages), {
+    async: true,
+    async beforeAll() {
+      world = new World(connections)
+      await world.open()
+    },
+    afterEach: () => note(`messages: trial ${++done} of ${trials}`),
+    afterAll: () => world.stop(),
+  })
   await bench.run()
-  const [{ result }] = bench.tasks as [(typeof bench.tasks)[number]]
-  if (result.state !== 'completed') throw 'error' in result ? result.error : new Error(result.state)
-  return {
-    connections,
-    messages,
-    trials,
-    connectMs: result.latency.p50,
-    messagesMs: median(later.messages),
-    stopMs: median(later.stop),
-    bytesPerConnection: Math.round(median(bytes)),
-    chunksPerMessage: chunks / messages,
-  }
+  const [connectMs, messagesMs] = bench.tasks.map(({ name, result }) => {
+    if (result.state !== 'completed')
+      throw 'error' in result ? result.error : new Error(`${name}: ${result.state}`)
+    return result.latency.p50
+  }) as [number, number]
+  const bytesPerConnection = Math.round(bytes.sort((a, b) => a - b)[bytes.length >> 1]!)
+  const chunksPerMessage = world.chunks / (messages * trials)
+  return { connections, messages, trials, connectMs, messagesMs, bytesPerConnection, chunksPerMessage }
 }
 
 /** One server and the clients of a network. */
@@ -122,7 +117,9 @@ class World {
       }
       await this.#network.run()
     }
-    if (this.#received !== messages * PAYLOAD) throw new Error(`${this.#received} bytes arrived`)
+    const expected = messages * PAYLOAD
+    if (this.#received !== expected) throw new Error(`${this.#received} of ${expected} bytes arrived`)
+    this.#received = 0
   }
 
   async stop(): Promise<void> {
@@ -141,13 +138,9 @@ function garbageCollector(): () => void {
   return runInNewContext('gc')
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!
-}
-
 /** The table and what must be known to read it. */
 export function formatMemory(result: MemoryResult): string {
-  const { connections, messages, trials, connectMs, messagesMs, stopMs } = result
+  const { connections, messages, trials, connectMs, messagesMs } = result
   const row = (what: string, count: number, ms: number): string[] => [
     what,
     (ms / 1000).toFixed(2),
@@ -159,7 +152,6 @@ export function formatMemory(result: MemoryResult): string {
       [
         row(`${connections} connections`, connections, connectMs),
         row(`${messages} messages`, messages, messagesMs),
-        row(`stop with ${connections}`, connections, stopMs),
       ],
     ),
     `${result.bytesPerConnection} bytes per connection: both ends and the network between.`,

@@ -143,13 +143,14 @@ export const identity: readonly Case[] = [
     title: 'C18 a descriptor number used again never brings an event of the old connection',
     deadline: [20_000, 120_000],
     async run(trial) {
+      const burst = trial.bytes(64 * 1024)
       const marks = new Map<ConnectionId, number>()
       const wrong: string[] = []
       let closed = 0
       const watched = trial.open({
         // The far end repeats its mark without end, so that a close always meets data under way.
-        onAccepted: (id) => void man.send(id, Buffer.alloc(64 * 1024, id % 251)),
-        onReadyToSend: (id) => void man.send(id, Buffer.alloc(64 * 1024, id % 251)),
+        onAccepted: (id) => void man.send(id, Buffer.alloc(burst, id % 251)),
+        onReadyToSend: (id) => void man.send(id, Buffer.alloc(burst, id % 251)),
         onData: (id, data) => {
           const mark = marks.get(id) ?? data[0]!
           marks.set(id, mark)

@@ -9,12 +9,14 @@ export class BufferPool {
   give(buffer: Uint8Array): void {
     const free = this.#free.get(buffer.length)
     if (!free) this.#free.set(buffer.length, [buffer])
-    else if (free.length < 16) free.push(buffer)
+    else if (free.length * buffer.length < KEPT) free.push(buffer)
   }
 }
 
 const NONE: Uint8Array = new Uint8Array(0)
 const LEAST = 256
+/** Of each size, bytes. */
+const KEPT = 1 << 20
 
 /** Bytes, first in first out; grows as needed, and holds no memory while it is empty. */
 export class ByteRing {

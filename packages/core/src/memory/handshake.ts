@@ -12,8 +12,10 @@ const SYN_ACK = 1
 const REFUSAL = 2
 const RETRY = 3
 
-/** Linux sends SYN again after 1 s, then after twice as long each time (`tcp_syn_retries`, tcp(7)). */
+/** Linux sends SYN again after 1 s, then after twice as long each time, and gives up after 64 s (`tcp_syn_retries`, tcp(7)). */
 const FIRST_RETRY = 1000
+const LAST_RETRY = 64_000
+const ETIMEDOUT = -110
 
 /** How the other side answers a SYN: a listener, an errno, or nothing. */
 export type Answer = Listening | number | undefined
@@ -54,7 +56,8 @@ export class Handshake implements Target {
 
   happen(what: number, value: number): boolean {
     if (what === RETRY) {
-      this.#way.route.send(this, SYN, 0, 0)
+      if (this.#wait > LAST_RETRY) this.#client.fail(ETIMEDOUT)
+      else this.#way.route.send(this, SYN, 0, 0)
     } else if (what === SYN) {
       if (!this.#way.route.holds(this, what, value) && !this.#client.closed) this.#onSyn()
     } else if (!this.#way.back.holds(this, what, value)) {

@@ -38,7 +38,7 @@ export interface TraceEvent {
   /** As {@link MemoryNetwork.now}. */
   readonly time: number
   /**
-   * `listen`, `unlisten`; `connect` (asked), `established` (accepted by the kernel of the other side), `refused`, `dropped`
+   * `listen`; `connect` (asked), `established` (accepted by the kernel of the other side), `refused`, `dropped`
    * (a full backlog, nobody there); `write` and `read` (a SockMan's or Sock's calls, with how much they got), `segment`
    * (left), `arrive`; `fin` and `rst` (left), `close`; `partition`, `heal`.
    */
@@ -52,7 +52,6 @@ export interface TraceEvent {
 
 export type TraceKind =
   | 'listen'
-  | 'unlisten'
   | 'connect'
   | 'established'
   | 'refused'

@@ -32,7 +32,7 @@ import type { Kernel } from './kernel'
 import { Listening } from './listening'
 import { ReceiveBuffer } from './receive-buffer'
 import type { Target } from './schedule'
-import { throwUncaught, turn } from './turn'
+import { asyncContext, throwUncaught, turn } from './turn'
 import type { World } from './world'
 
 /** The kernel's own limit for a connect (`tcp_syn_retries` 6, tcp(7)), ms. */
@@ -73,6 +73,8 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #ready: (Connection | MemoryListener)[] = []
   /** Sends of the callback under way wait in these. */
   readonly #corked: Connection[] = []
+  /** That of its creation, for the handlers. */
+  readonly #context = asyncContext()
   #lastConnection = 0
   #lastListener = 0
   #inBatch = false
@@ -288,7 +290,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   happen(): boolean {
     this.#wakeDue = false
     this.counts.wakeups++
-    return this.#batch()
+    return this.#context(this.#batch)
   }
 
   cork(connection: Connection): boolean {
@@ -299,7 +301,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   /** One batch; whether it delivered anything. */
-  #batch(): boolean {
+  readonly #batch = (): boolean => {
     const most = this.options.batchLimit
     const ready = this.#ready
     let events = 0
@@ -374,7 +376,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     }
     while (this.#connections.size > 0) {
       await turn()
-      this.#batch()
+      this.#context(this.#batch)
     }
   }
 

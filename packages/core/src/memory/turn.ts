@@ -30,6 +30,16 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => void nextTurn(resolve))
 }
 
+/** Runs functions in the async context of this moment (Node's `AsyncLocalStorage`); elsewhere as they are. */
+export function asyncContext(): <T>(run: () => T) => T {
+  type Storage = { snapshot?: () => <T>(run: () => T) => T }
+  type Node = {
+    process?: { getBuiltinModule?: (id: string) => { AsyncLocalStorage?: Storage } | undefined }
+  }
+  const hooks = (globalThis as Node).process?.getBuiltinModule?.('node:async_hooks')
+  return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((run) => run())
+}
+
 /** An exception of a handler, as one that nobody caught. */
 export function throwUncaught(error: unknown): void {
   queueMicrotask(() => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { expect, test } from 'vitest'
 import type { ConnectionId, SockError, SockMan, SockManEvents } from '../../src'
 import { createMemoryNetwork, type MemoryNetwork, type MemoryNetworkOptions } from '../../src/memory'
@@ -222,6 +223,22 @@ test('views are overwritten after their callback, and lie somewhere in a buffer'
     expect(view.byteOffset % 2).toBe(1)
     expect(view.buffer.byteLength).toBeGreaterThan(view.length)
   }
+})
+
+test('handlers run in the async context of creation', async () => {
+  const storage = new AsyncLocalStorage<string>()
+  const seen: (string | undefined)[] = []
+  const network = createMemoryNetwork()
+  const man = storage.run('creation', () =>
+    network.host().createSockMan({
+      onConnected: () => void seen.push(storage.getStore()),
+      onClosed: () => void seen.push(storage.getStore()),
+    }),
+  )
+  man.connect(man.listen('127.0.0.1:0').address)
+  await storage.run('advance', () => network.run())
+  await man.stop()
+  expect(seen).toEqual(['creation', 'creation', 'creation'])
 })
 
 test('closing with unread data is a reset (C69)', async () => {
