@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NodeTestRun, nodeTest } from './node-test'
 import { installOutside, type Outside, workspace } from './pack'
 
@@ -24,12 +24,12 @@ function copyExample(name: string): string {
   return folder
 }
 
-describe('the handshake example beside nothing but a packed core', () => {
-  test('its tests pass with node --test', { timeout: 120_000 }, async () => {
-    const { code, passed, failed, output } = await nodeTest(copyExample('as-it-is'), outside.env)
-    expect({ code, failed }, output).toEqual({ code: 0, failed: [] })
-    expect(passed).toBeGreaterThan(20)
-  })
+test("the handshake example's tests pass beside nothing but a packed core", {
+  timeout: 120_000,
+}, async () => {
+  const { code, passed, failed, output } = await nodeTest(copyExample('as-it-is'), outside.env)
+  expect({ code, failed }, output).toEqual({ code: 0, failed: [] })
+  expect(passed).toBeGreaterThan(20)
 })
 
 // `vitest run -u` writes it anew.

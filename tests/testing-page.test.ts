@@ -30,7 +30,6 @@ function writeFiles(folder: string): void {
   for (const [file, source] of files) writeFileSync(join(folder, file), source)
 }
 
-// Output that the page shows is compared with what is printed; `vitest run -u` writes it anew.
 let outside: Outside
 
 beforeAll(async () => {
@@ -69,6 +68,7 @@ async function outputWith(right: string, wrong: string): Promise<string> {
   return (await nodeTest(folder, outside.env)).output
 }
 
+// `vitest run -u` writes them anew.
 test('the failures that it shows are what its mistakes come to', async () => {
   const neverPaused = await outputWith('if (!room) man.pause(id)', '')
   const kept = await outputWith('.slice(end)', '.subarray(end)')
@@ -85,10 +85,10 @@ test('the failures that it shows are what its mistakes come to', async () => {
 test('its program echoes over a native engine', async () => {
   // Where Node finds the workspace's packages.
   const folder = mkdtempSync(join(workspace('tests/node_modules'), '.page-'))
+  writeFiles(folder)
+  const child = spawn(process.execPath, ['main.js'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close')
   try {
-    writeFiles(folder)
-    const child = spawn(process.execPath, ['main.js'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
-    const ended = once(child, 'close')
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
     const socket = connect(Number(/:(\d+)$/.exec(line)?.[1]), '127.0.0.1')
     socket.end('one\ntwo\nthr')
@@ -96,6 +96,7 @@ test('its program echoes over a native engine', async () => {
     child.kill('SIGINT')
     expect(await ended).toEqual([0, null])
   } finally {
+    child.kill('SIGKILL')
     rmSync(folder, { recursive: true })
   }
 })
