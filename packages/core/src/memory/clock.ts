@@ -25,17 +25,18 @@ export abstract class Clock {
   abstract advance(ms: number): Promise<void>
   abstract run(limit?: number): Promise<void>
   /** Called after each addition. */
-  protected abstract scheduled(entry: Entry): void
+  protected abstract scheduled(at: number, holds: boolean): void
 
   /** Something under way: it happens once and cannot be called off. */
   post(at: number, target: Target, what: number, value: number): void {
-    this.scheduled(this.schedule.add(at, target, what, value, true))
+    this.schedule.add(at, target, what, value, true)
+    this.scheduled(at, true)
   }
 
   /** A time limit, which may be cancelled. */
   limit(at: number, target: Target, what: number): Entry {
     const entry = this.schedule.add(at, target, what, 0, false)
-    this.scheduled(entry)
+    this.scheduled(at, false)
     return entry
   }
 
@@ -176,9 +177,9 @@ class RealClock extends MovingClock {
     return performance.now() - this.#begun
   }
 
-  protected scheduled(entry: Entry): void {
-    if (entry.at < this.#wakesAt) this.#arm()
-    else if (entry.holds) this.#pending?.ref?.()
+  protected scheduled(at: number, holds: boolean): void {
+    if (at < this.#wakesAt) this.#arm()
+    else if (holds) this.#pending?.ref?.()
   }
 
   #arm(): void {
