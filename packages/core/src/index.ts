@@ -13,6 +13,7 @@ export {
   errnoName,
   invalidArgument,
   ioErrorIsPermanent,
+  isResourceError,
   networkErrorString,
   SockError,
   type SockErrorFields,
@@ -33,7 +34,14 @@ export {
   resolveSockManOptions,
   type SockManOptions,
 } from './options'
-export { formatRow, parseRow, parseSize, type Row } from './row'
+export { formatRow, parseRow, parseSize, type Row, rowOptions } from './row'
+export {
+  type Candidate,
+  type Choice,
+  type Requirements,
+  type SelectOptions,
+  selectBackend,
+} from './select-backend'
 export type {
   CloseOptions,
   ConnectionId,
@@ -48,3 +56,4 @@ export type {
   SockManEvents,
   Stats,
 } from './sock-man'
+export { isUnsupported, remedyFor, type Unavailable, unavailableError } from './unavailable'

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ConnectionId, SockManEvents } from '../sock-man'
 import { pattern } from './bytes'
 import type { Case } from './harness'
@@ -196,6 +197,26 @@ export const observation: readonly Case[] = [
       throwsCode('ERR_INVALID_ARG_TYPE', () =>
         backend.createSockMan({ onData: 1 } as unknown as SockManEvents),
       )
+    },
+  },
+  {
+    title: 'C75 selection carries what the chooser passed over, and is published',
+    async run(trial) {
+      const { backend, drive } = trial.facts
+      const rejected = [{ backend: 'other', reason: 'EPERM', message: 'not allowed', remedy: 'ask' }]
+      const heard: unknown[] = []
+      const listen = (message: unknown): void => void heard.push(message)
+      subscribe('sockman:selection', listen)
+      const man = backend.createSockMan({}, { drive }, rejected)
+      unsubscribe('sockman:selection', listen)
+      try {
+        assert.deepEqual(man.selection.rejected, rejected)
+        assert.ok(Object.isFrozen(man.selection.rejected))
+        assert.equal(heard.length, 1)
+        assert.equal(heard[0], man.selection)
+      } finally {
+        await man.stop()
+      }
     },
   },
   {
