@@ -30,7 +30,7 @@ beforeAll(async () => {
   bundle = readFileSync(join(folder, 'page.js'), 'utf8')
 })
 
-afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Skips the case where there is no Chromium, and says how to get it. */
 function requireChromium(context: TestContext): void {
@@ -53,7 +53,13 @@ function openInChromium(url: string): ChildProcess {
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
     `--user-data-dir=${join(folder, 'profile')}`,
   ]
-  return spawn('chromium', [...flags, url], { stdio: 'ignore' })
+  // Its helpers share the pipe, so that `close` comes when the last of them has ended and nobody writes to the profile.
+  const chromium = spawn('chromium', [...flags, url], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  chromium.stderr?.resume()
+  return chromium
 }
 
 test('the bundle of core, its memory network and the example holds nothing else', () => {
@@ -90,7 +96,7 @@ test('the example shakes hands in Chromium, event for event as in Node', async (
     await meetInMemory(seed, (line) => inNode.push(line))
     expect({ seed, lines: inPage }).toEqual({ seed, lines: inNode })
   } finally {
-    chromium.kill()
+    if (chromium.exitCode === null) process.kill(-chromium.pid!, 'SIGKILL')
     await ended
     server.closeAllConnections()
     server.close()
