@@ -23,10 +23,10 @@ constexpr uint32_t kLadder[] = {
 
 }  // namespace
 
-Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, bool inlineDrive) {
+Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, uv_loop_s* nodeLoop) {
   auto wakeup = Wakeup::open();
   if (!wakeup) return wakeup.failure();
-  std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, inlineDrive));
+  std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, nodeLoop != nullptr));
   if (auto failure = engine->setUp()) return *failure;
   if (auto failure = engine->registerBuffers()) return *failure;
   return engine;

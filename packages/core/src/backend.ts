@@ -13,7 +13,7 @@ export type ProbeResult =
     }
   | {
       readonly available: false
-      /** An errno name, `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_PLATFORM` or `ERR_LOAD_FAILED`. */
+      /** An errno name, `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_PLATFORM`, `ERR_UNSUPPORTED_RUNTIME` or `ERR_LOAD_FAILED`. */
       readonly reason: string
       /** One sentence. */
       readonly message: string

@@ -66,6 +66,20 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
   return fd;
 }
 
+/// accept(2): a descriptor that does not block and is closed on exec, or -1 and errno.
+inline int acceptStream(int listener) {
+#ifdef SOCK_CLOEXEC
+  return ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  const int fd = ::accept(listener, nullptr, nullptr);
+  if (fd >= 0) {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  return fd;
+#endif
+}
+
 /// A descriptor from outside becomes non-blocking and close-on-exec, after a check that it is a stream socket
 /// in the wanted state.
 inline Result<Fd> adoptStream(int raw, bool listening) {
