@@ -49,6 +49,13 @@ interface OwnListener extends Listener {
   closed: boolean
 }
 
+/** What an `error` record says; `unread` bytes are left in the kernel. */
+interface ErrorRecord {
+  readonly errno: number
+  readonly syscall: 'send' | 'recv'
+  readonly unread: number
+}
+
 /** SockMan over a native engine: the same for all of them. */
 export class NativeSockMan implements SockMan {
   readonly supports: Readonly<Capabilities>
@@ -60,6 +67,7 @@ export class NativeSockMan implements SockMan {
   readonly #cork: Cork
   readonly #connections = new Connections()
   readonly #held = new HeldData()
+  readonly #heldErrors = new Map<number, ErrorRecord>()
   readonly #listeners = new Map<number, OwnListener>()
   /** Of pending connects, to be undone at their end. */
   readonly #signals = new Map<number, () => void>()
@@ -277,7 +285,8 @@ export class NativeSockMan implements SockMan {
     const slot = this.#findOpen(id)
     if (slot < 0 || (c.flags[slot]! & Flag.paused) === 0) return
     c.flags[slot]! &= ~Flag.paused
-    if (this.#held.has(slot) || (c.flags[slot]! & (Flag.stopped | Flag.heldEof)) !== 0) this.#startWith(slot)
+    const due = Flag.stopped | Flag.heldEof | Flag.heldError
+    if (this.#held.has(slot) || (c.flags[slot]! & due) !== 0) this.#startWith(slot)
   }
 
   /** The next batch begins with what is due for `slot`. */
@@ -584,6 +593,10 @@ export class NativeSockMan implements SockMan {
         this.#emitEof(slot)
         events++
       }
+      if ((c.flags[slot]! & Flag.heldError) !== 0) {
+        this.#emitError(slot, this.#heldErrors.get(slot)!)
+        events++
+      }
     }
     if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0) this.#onDrained(slot)
     this.#flush()
@@ -649,14 +662,29 @@ export class NativeSockMan implements SockMan {
     const c = this.#connections
     if (c.states[slot] !== State.open) return
     const { words } = this.#ring
-    const undeliveredBytes = this.#held.drop(slot) + words[at + Field.length]!
+    const error: ErrorRecord = {
+      errno: words[at + Field.a]!,
+      syscall: words[at + Field.b] === 1 ? 'send' : 'recv',
+      unread: words[at + Field.length]!,
+    }
+    const paused = (c.flags[slot]! & Flag.paused) !== 0
+    if (!paused || error.syscall === 'send' || this.supports.resetWhilePaused) {
+      return this.#emitError(slot, error)
+    }
+    // Whether an engine that promises nothing notices it now is a matter of chance: after `resume` then, and the data.
+    c.flags[slot]! |= Flag.heldError
+    this.#heldErrors.set(slot, error)
+  }
+  #emitError(slot: number, { errno, syscall, unread }: ErrorRecord): void {
+    const c = this.#connections
+    const undeliveredBytes = this.#held.drop(slot) + unread
     const unsentBytes = this.#native.queued(slot)
     const [, them] = this.#native.established(slot)
     c.states[slot] = State.failed
+    this.#heldErrors.delete(slot)
     const id = c.ids[slot] as ConnectionId
-    const syscall = words[at + Field.b] === 1 ? 'send' : 'recv'
     const where = this.#targets.get(slot)?.where ?? parseNative(them).where
-    const error = SockError.fromErrno(words[at + Field.a]!, syscall, where, { undeliveredBytes, unsentBytes })
+    const error = SockError.fromErrno(errno, syscall, where, { undeliveredBytes, unsentBytes })
     if (!c.handlers[slot]!.error(id, error)) this.close(id)
   }
 
@@ -684,6 +712,7 @@ export class NativeSockMan implements SockMan {
     this.#targets.delete(slot)
     this.#unwatchSignal(slot)
     this.#held.drop(slot)
+    this.#heldErrors.delete(slot)
     c.remove(slot)
     this.#native.free(slot)
     this.#updateAlive()
