@@ -7,10 +7,10 @@ const root = join(import.meta.dirname, '..')
 const [kind, ...names] = process.argv.slice(2)
 const library = { thread: 'libtsan.so', address: 'libasan.so' }[kind]
 if (!library) {
-  console.error('usage: npm run sanitize -- thread|address [poll|iouring …]')
+  console.error('usage: npm run sanitize -- thread|address [poll|libuv|iouring …]')
   process.exit(2)
 }
-const backends = names.length > 0 ? names : ['poll', 'iouring']
+const backends = names.length > 0 ? names : ['poll', 'libuv', 'iouring']
 const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], {
   encoding: 'utf8',
 }).trim()

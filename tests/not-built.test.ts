@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const exec = promisify(execFile)
-const packages = ['core', 'native', 'backend-poll', 'backend-iouring']
+const packages = ['core', 'native', 'backend-poll', 'backend-libuv', 'backend-iouring']
 let folder: string
 
 /** Where a package is installed in the temporary folder. */
@@ -47,7 +47,7 @@ describe.each(packages)('@sockman/%s, packed', (name) => {
   })
 })
 
-describe.each(['backend-poll', 'backend-iouring'])('@sockman/%s without its addon', (name) => {
+describe.each(['backend-poll', 'backend-libuv', 'backend-iouring'])('@sockman/%s without its addon', (name) => {
   test('imports; probe and createSockMan say that it is not built', async () => {
     const args = ['--input-type=module', '--eval', program(name)]
     const { stdout } = await exec(process.execPath, args, { cwd: folder })

@@ -1,4 +1,5 @@
 import { backend as iouring } from '@sockman/backend-iouring'
+import { backend as libuv } from '@sockman/backend-libuv'
 import { backend as poll } from '@sockman/backend-poll'
 import type { Backend, Drive } from '@sockman/core'
 import type { TestContext } from 'vitest'
@@ -11,7 +12,7 @@ export interface Row {
   drive: Drive
 }
 
-export const rows: readonly Row[] = [poll, iouring].flatMap((backend) =>
+export const rows: readonly Row[] = [poll, libuv, iouring].flatMap((backend) =>
   backend.supports.drives.map((drive) => ({ name: `${backend.name}:${drive}`, backend, drive })),
 )
 

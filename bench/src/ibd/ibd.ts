@@ -13,6 +13,8 @@ import { runTrial, type TrialResult } from './trial-process'
 /** The rows of a run that names none. */
 export const DEFAULT_ROWS = [
   'poll',
+  'libuv:thread',
+  'libuv:inline',
   'iouring:thread',
   'iouring:inline',
   'net',

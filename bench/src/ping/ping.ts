@@ -8,7 +8,14 @@ import { availableRows } from '../rows/row'
 import { spawnHelper } from '../server/helper'
 import { EchoServer } from './echo-process'
 
-export const PING_ROWS = ['poll', 'iouring:thread', 'iouring:inline', 'net'] as const
+export const PING_ROWS = [
+  'poll',
+  'libuv:thread',
+  'libuv:inline',
+  'iouring:thread',
+  'iouring:inline',
+  'net',
+] as const
 export const PING_CONNECTIONS = [1, 64, 400] as const
 
 /** Share of the time a single-threaded load may work before it counts as the bottleneck. */

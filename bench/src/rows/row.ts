@@ -33,6 +33,7 @@ export interface SockManRow {
 /** Literal imports, so that a bundler sees them. Importing loads no addon. */
 const BACKENDS: Readonly<Record<string, () => Promise<{ backend: Backend }>>> = {
   poll: () => import('@sockman/backend-poll'),
+  libuv: () => import('@sockman/backend-libuv'),
   iouring: () => import('@sockman/backend-iouring'),
 }
 
