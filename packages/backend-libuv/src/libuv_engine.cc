@@ -227,6 +227,7 @@ void LibuvEngine::send(Port& port) {
   counters_.syscalls.add();
   if (result == 0) result = uv_try_write(&port.stream, parts, static_cast<unsigned>(port.partCount));
   if (result == UV_EAGAIN) {
+    if (!own_ && awaitRoom(port)) return;
     parts[0] = uv_buf_init(parts[0].base, static_cast<unsigned>(std::min<size_t>(parts[0].len, kPiece)));
     port.write.data = &port;
     result = uv_write(&port.write, &port.stream, parts, 1, onWritten);
@@ -234,6 +235,35 @@ void LibuvEngine::send(Port& port) {
     if (result == 0) return;
   }
   completions_.push_back({Kind::sent, &port, result});
+}
+
+/// False when there is no descriptor left for it: then it is a write request after all.
+bool LibuvEngine::awaitRoom(Port& port) {
+  Fd twin(fcntl(port.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!twin) return false;
+  auto room = std::unique_ptr<Room>(new Room{{}, std::move(twin), port});
+  if (uv_poll_init_socket(loop_, &room->poll, room->twin.get()) != 0) return false;
+  adopt(room->poll, port);
+  port.waiting = room.release();
+  port.waiting->poll.data = port.waiting;
+  uv_poll_start(&port.waiting->poll, UV_WRITABLE, onRoom);
+  return true;
+}
+
+void LibuvEngine::closeRoom(Port& port) {
+  Room* room = std::exchange(port.waiting, nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&room->poll), [](uv_handle_t* handle) {
+    const std::unique_ptr<Room> room(static_cast<Room*>(handle->data));
+    closed(room->port);
+  });
+  room->twin.reset();
+}
+
+/// The next attempt says what came of it, be it room or an error.
+void LibuvEngine::onRoom(uv_poll_t* poll, int, int) {
+  Port& port = static_cast<Room*>(poll->data)->port;
+  closeRoom(port);
+  port.engine->completions_.push_back({Kind::sent, &port, 0});
 }
 
 void LibuvEngine::onWritten(uv_write_t* write, int status) {
@@ -256,6 +286,7 @@ void LibuvEngine::forget(Port& port) {
     const size_t sent = port.writing - uv_stream_get_write_queue_size(&port.stream);
     if (sent > 0) completions_.push_back({Kind::sent, &port, static_cast<int64_t>(sent)});
   }
+  if (port.waiting) closeRoom(port);
   unwatch(port);
   if (port.opened) {
     if (port.openError == 0 && port.fd.get() > kLastStandardDescriptor) port.fd.release();
@@ -264,8 +295,9 @@ void LibuvEngine::forget(Port& port) {
   if (port.unclosed == 0) completions_.push_back({Kind::forgotten, &port});
 }
 
-void LibuvEngine::onClosed(uv_handle_t* handle) {
-  Port& port = *static_cast<Port*>(handle->data);
+void LibuvEngine::onClosed(uv_handle_t* handle) { closed(*static_cast<Port*>(handle->data)); }
+
+void LibuvEngine::closed(Port& port) {
   if (--port.unclosed == 0 && port.forgetting) port.engine->completions_.push_back({Kind::forgotten, &port});
 }
 

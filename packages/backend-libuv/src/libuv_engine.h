@@ -21,6 +21,17 @@ class LibuvEngine {
   static constexpr bool kInline = true;
   static constexpr bool kHosted = true;
 
+  struct Port;
+
+  /// Waits for room in the kernel on Node's loop. A write request would keep that loop alive, whatever the
+  /// SockMan wants; a watcher does not, but needs a descriptor that no stream watches: one more for the
+  /// socket, while it lasts. Owned by the loop until its close callback.
+  struct Room {
+    uv_poll_t poll;
+    Fd twin;
+    Port& port;
+  };
+
   struct Port : PortBase {
     LibuvEngine* engine = nullptr;
     uv_poll_t poll;  // of a listener, and of a connection until it is connected
@@ -30,6 +41,7 @@ class LibuvEngine {
       uv_tcp_t tcp;
       uv_pipe_t pipe;
     };
+    Room* waiting = nullptr;
     uv_write_t write;
     size_t writing = 0;     // bytes that `write` waits with
     size_t unreported = 0;  // bytes received since the last `reap`
@@ -111,13 +123,17 @@ class LibuvEngine {
   int openStream(Port& port);
   void startReading(Port& port);
   void unlist(Port& port);
+  bool awaitRoom(Port& port);
+  static void closeRoom(Port& port);
 
   static void onAcceptable(uv_poll_t* poll, int status, int events);
   static void onConnected(uv_poll_t* poll, int status, int events);
   static void onAllocate(uv_handle_t* handle, size_t suggested, uv_buf_t* buffer);
   static void onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
+  static void onRoom(uv_poll_t* poll, int status, int events);
   static void onWritten(uv_write_t* write, int status);
   static void onClosed(uv_handle_t* handle);
+  static void closed(Port& port);
 
   std::unique_ptr<OwnLoop> own_;  // null on Node's loop
   uv_loop_t* const loop_;

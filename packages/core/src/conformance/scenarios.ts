@@ -191,6 +191,17 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     const { man } = loop(create, { onConnected: () => void man.unref() })
   },
 
+  /** C10: with bytes that the kernel does not take. */
+  'gone-unref-sending'({ create }) {
+    const { man, near } = loop(create, {
+      onAccepted: (id) => man.pause(id),
+      onConnected: () => {
+        while (man.send(near, new Uint8Array(1 << 20)));
+        man.unref()
+      },
+    })
+  },
+
   'gone-closed'({ create }) {
     const man = create({
       onConnected: (id) => {

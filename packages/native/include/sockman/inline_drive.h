@@ -71,7 +71,9 @@ class InlineDrive final : public Drive {
     if (std::exchange(disposed_, true) || !handles_) return;
     loop_.discard();
     if constexpr (Hosted<E>) {
-      comeBack();  // what is left comes with Node's turns, if there are any: `windUp`
+      // What is left comes with Node's turns, if there are any: `windUp`. A loop that nothing holds has none.
+      keepAlive(true);
+      comeBack();
     } else {
       while (!loop_.finished()) {
         loop_.engine().wait(kNever);
