@@ -209,9 +209,7 @@ export class NativeSockMan implements SockMan {
     const state = slot < 0 ? State.closing : c.states[slot]!
     if (state >= State.closing) throw unknownConnection(id)
     if (state === State.failed) return false
-    if ((c.flags[slot]! & Flag.shutdown) !== 0) {
-      throw SockError.fromErrno(32, 'send')
-    }
+    if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
     if (data.length === 0) return assertAttached(data)
     this.#counts.sends++
     const flags = options?.more ? SendFlag.more : 0
@@ -233,6 +231,15 @@ export class NativeSockMan implements SockMan {
         throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
     }
     return this.#sendLarge(slot, data, flags | (options?.borrow ? SendFlag.borrow : 0))
+  }
+
+  /** A send after `shutdown`, or one that finds out about an error that a pause holds back. */
+  #refuse(slot: number): false {
+    const c = this.#connections
+    if ((c.flags[slot]! & Flag.shutdown) !== 0) throw SockError.fromErrno(32, 'send')
+    c.flags[slot]! |= Flag.awaitsReady
+    this.#startWith(slot)
+    return false
   }
 
   #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {
@@ -593,10 +600,10 @@ export class NativeSockMan implements SockMan {
         this.#emitEof(slot)
         events++
       }
-      if ((c.flags[slot]! & Flag.heldError) !== 0) {
-        this.#emitError(slot, this.#heldErrors.get(slot)!)
-        events++
-      }
+    }
+    if ((c.flags[slot]! & Flag.heldError) !== 0 && !this.#holdsError(slot)) {
+      this.#emitError(slot, this.#heldErrors.get(slot)!)
+      events++
     }
     if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0) this.#onDrained(slot)
     this.#flush()
@@ -667,13 +674,16 @@ export class NativeSockMan implements SockMan {
       syscall: words[at + Field.b] === 1 ? 'send' : 'recv',
       unread: words[at + Field.length]!,
     }
-    const paused = (c.flags[slot]! & Flag.paused) !== 0
-    if (!paused || error.syscall === 'send' || this.supports.resetWhilePaused) {
+    if (error.syscall === 'send' || this.supports.resetWhilePaused || !this.#holdsError(slot)) {
       return this.#emitError(slot, error)
     }
     // Whether an engine that promises nothing notices it now is a matter of chance: after `resume` then, and the data.
     c.flags[slot]! |= Flag.heldError
     this.#heldErrors.set(slot, error)
+  }
+  /** A pause holds an error back, unless a send waits for an answer (C54). */
+  #holdsError(slot: number): boolean {
+    return (this.#connections.flags[slot]! & (Flag.paused | Flag.awaitsReady)) === Flag.paused
   }
   #emitError(slot: number, { errno, syscall, unread }: ErrorRecord): void {
     const c = this.#connections

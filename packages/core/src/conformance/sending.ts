@@ -126,6 +126,21 @@ export const sending: readonly Case[] = [
     },
   },
   {
+    title: 'C57 a send on a paused connection finds out about a reset, without resume',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      man.pause(id)
+      peer.reset()
+      await peer.closed
+      while (!log.had(id, 'error') && man.send(id, Buffer.from('x'))) await nextTurn()
+      const { error, events } = await log.event(id, 'error')
+      assert.match(error!.code, /^(ECONNRESET|EPIPE)$/)
+      assert.deepEqual(events, ['accepted', 'error'])
+    },
+  },
+  {
     title: 'C57 send after shutdown throws EPIPE; what was queued before still goes out',
     async run(trial) {
       const watched = trial.open()
