@@ -196,8 +196,10 @@ void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf
     return;
   }
   port.receiving = false;
-  // A hang-up that comes with data is an end of stream to libuv, be it a reset.
-  const int error = count == UV_EOF ? takeSocketError(port.fd.get()) : static_cast<int>(-count);
+  // A hang-up that comes with data is an end of stream to libuv, be it a reset; which is EPIPE to the socket
+  // when the peer had ended before.
+  int error = count == UV_EOF ? takeSocketError(port.fd.get()) : static_cast<int>(-count);
+  if (error == EPIPE) error = ECONNRESET;
   engine.completions_.push_back({Kind::receiveEnded, &port, error});
 }
 
@@ -218,23 +220,31 @@ void LibuvEngine::replenish() {
 // ---- Sending ----
 
 void LibuvEngine::send(Port& port) {
-  uv_buf_t parts[PortBase::kMaxParts];
-  for (int i = 0; i < port.partCount; i++) {
-    parts[i] =
-        uv_buf_init(static_cast<char*>(port.parts[i].iov_base), static_cast<unsigned>(port.parts[i].iov_len));
-  }
-  int result = openStream(port);
   counters_.syscalls.add();
-  if (result == 0) result = uv_try_write(&port.stream, parts, static_cast<unsigned>(port.partCount));
+  int64_t result = trySend(port);
   if (result == UV_EAGAIN) {
     if (!own_ && awaitRoom(port)) return;
-    parts[0] = uv_buf_init(parts[0].base, static_cast<unsigned>(std::min<size_t>(parts[0].len, kPiece)));
+    const uv_buf_t piece = uv_buf_init(static_cast<char*>(port.parts[0].iov_base),
+                                       static_cast<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
     port.write.data = &port;
-    result = uv_write(&port.write, &port.stream, parts, 1, onWritten);
-    if (result == 0) port.writing = parts[0].len;
+    result = uv_write(&port.write, &port.stream, &piece, 1, onWritten);
+    if (result == 0) port.writing = piece.len;
     if (result == 0) return;
   }
   completions_.push_back({Kind::sent, &port, result});
+}
+
+/// What the kernel takes at once: a count, or a negative errno.
+int64_t LibuvEngine::trySend(Port& port) {
+  if (const int error = openStream(port)) return error;
+  // libuv's own writes raise SIGPIPE. A network thread has it blocked; on Node's it may be deadly.
+  if (!own_) return sendParts(port.fd.get(), port.parts, port.partCount);
+  uv_buf_t parts[PortBase::kMaxParts];
+  for (int i = 0; i < port.partCount; i++) {
+    const iovec& part = port.parts[i];
+    parts[i] = uv_buf_init(static_cast<char*>(part.iov_base), static_cast<unsigned>(part.iov_len));
+  }
+  return uv_try_write(&port.stream, parts, static_cast<unsigned>(port.partCount));
 }
 
 /// False when there is no descriptor left for it: then it is a write request after all.

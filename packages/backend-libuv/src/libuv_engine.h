@@ -121,6 +121,7 @@ class LibuvEngine {
   int watch(Port& port, int events, uv_poll_cb ready);
   void unwatch(Port& port);
   int openStream(Port& port);
+  int64_t trySend(Port& port);
   void startReading(Port& port);
   void unlist(Port& port);
   bool awaitRoom(Port& port);

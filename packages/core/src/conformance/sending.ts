@@ -158,9 +158,11 @@ export const sending: readonly Case[] = [
     title: 'C58 SIGPIPE never reaches the process',
     skip: (facts) => needsDescriptors(facts) ?? needsProcess(facts),
     async run(trial) {
-      const child = trial.child('sigpipe')
-      assert.equal(await child.line(), 'error, no SIGPIPE')
-      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+      for (const scenario of ['sigpipe', 'sigpipe-queued']) {
+        const child = trial.child(scenario)
+        assert.equal(await child.line(), 'error, no SIGPIPE', scenario)
+        assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+      }
     },
   },
   {

@@ -192,15 +192,11 @@ class ReadinessEngine {
 
   template <class Sink>
   void sendOnce(Port& port, Sink& sink) {
-    msghdr message{};
-    message.msg_iov = port.parts;
-    message.msg_iovlen = static_cast<size_t>(port.partCount);
     counters_.syscalls.add();
-    const ssize_t n = ::sendmsg(port.fd.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && isTransient(errno)) return;
-    const int error = errno;
+    const ssize_t n = sendParts(port.fd.get(), port.parts, port.partCount);
+    if (n < 0 && isTransient(static_cast<int>(-n))) return;
     port.sending = false;
-    sink.sent(port, n < 0 ? -error : n);
+    sink.sent(port, n);
     update(port);
   }
 
