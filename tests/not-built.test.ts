@@ -47,20 +47,23 @@ describe.each(packages)('@sockman/%s, packed', (name) => {
   })
 })
 
-describe.each(['backend-poll', 'backend-libuv', 'backend-iouring'])('@sockman/%s without its addon', (name) => {
-  test('imports; probe and createSockMan say that it is not built', async () => {
-    const args = ['--input-type=module', '--eval', program(name)]
-    const { stdout } = await exec(process.execPath, args, { cwd: folder })
-    const { probe, error } = JSON.parse(stdout)
-    expect(probe).toMatchObject({ available: false, reason: 'ERR_NOT_BUILT' })
-    expect(probe.message).toMatch(/^not built: /)
-    expect(probe.remedy).not.toBe('')
-    expect(error).toMatchObject({
-      name: 'SockError',
-      code: 'ERR_BACKEND_UNAVAILABLE',
-      backend: name.slice('backend-'.length),
-      reason: 'ERR_NOT_BUILT',
-      remedy: probe.remedy,
+describe.each(['backend-poll', 'backend-libuv', 'backend-iouring'])(
+  '@sockman/%s without its addon',
+  (name) => {
+    test('imports; probe and createSockMan say that it is not built', async () => {
+      const args = ['--input-type=module', '--eval', program(name)]
+      const { stdout } = await exec(process.execPath, args, { cwd: folder })
+      const { probe, error } = JSON.parse(stdout)
+      expect(probe).toMatchObject({ available: false, reason: 'ERR_NOT_BUILT' })
+      expect(probe.message).toMatch(/^not built: /)
+      expect(probe.remedy).not.toBe('')
+      expect(error).toMatchObject({
+        name: 'SockError',
+        code: 'ERR_BACKEND_UNAVAILABLE',
+        backend: name.slice('backend-'.length),
+        reason: 'ERR_NOT_BUILT',
+        remedy: probe.remedy,
+      })
     })
-  })
-})
+  },
+)

@@ -305,7 +305,9 @@ void LibuvEngine::forget(Port& port) {
   if (port.unclosed == 0) completions_.push_back({Kind::forgotten, &port});
 }
 
-void LibuvEngine::onClosed(uv_handle_t* handle) { closed(*static_cast<Port*>(handle->data)); }
+void LibuvEngine::onClosed(uv_handle_t* handle) {
+  closed(*static_cast<Port*>(handle->data));
+}
 
 void LibuvEngine::closed(Port& port) {
   if (--port.unclosed == 0 && port.forgetting) port.engine->completions_.push_back({Kind::forgotten, &port});

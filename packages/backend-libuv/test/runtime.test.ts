@@ -13,12 +13,19 @@ const program = (runtime: string) => `
   console.log(JSON.stringify({ probe, code, loaded }))
 `
 
-test.each(['bun', 'deno'])('in %s, whose uv functions abort, it is unavailable and not loaded', async (runtime) => {
-  const args = ['--input-type=module', '--eval', program(runtime)]
-  const { stdout } = await promisify(execFile)(process.execPath, args)
-  const { probe, code, loaded } = JSON.parse(stdout)
-  expect(probe).toMatchObject({ available: false, reason: 'ERR_UNSUPPORTED_RUNTIME', remedy: 'choose poll' })
-  expect(probe.message).toContain(runtime)
-  expect(code).toBe('ERR_BACKEND_UNAVAILABLE')
-  expect(loaded).toBe(false)
-})
+test.each(['bun', 'deno'])(
+  'in %s, whose uv functions abort, it is unavailable and not loaded',
+  async (runtime) => {
+    const args = ['--input-type=module', '--eval', program(runtime)]
+    const { stdout } = await promisify(execFile)(process.execPath, args)
+    const { probe, code, loaded } = JSON.parse(stdout)
+    expect(probe).toMatchObject({
+      available: false,
+      reason: 'ERR_UNSUPPORTED_RUNTIME',
+      remedy: 'choose poll',
+    })
+    expect(probe.message).toContain(runtime)
+    expect(code).toBe('ERR_BACKEND_UNAVAILABLE')
+    expect(loaded).toBe(false)
+  },
+)

@@ -51,7 +51,9 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
     return loaded
   }
   const drivesOf = (addon: Addon): Drive[] =>
-    supports.drives.filter((drive) => drive === 'thread' || (addon.inlineAvailable && currentRuntime() === 'node'))
+    supports.drives.filter(
+      (drive) => drive === 'thread' || (addon.inlineAvailable && currentRuntime() === 'node'),
+    )
 
   return {
     name: spec.name,

@@ -63,7 +63,9 @@ struct EngineCounters {
 /// completions gathered by callbacks of that loop, whose end of polling says that there may be something to
 /// `reap`. What it has forgotten it closes in later turns, so Node's loop has to go on until then.
 template <class E>
-concept Hosted = requires { requires E::kHosted; };
+concept Hosted = requires {
+  requires E::kHosted;
+};
 
 /// What an engine reports to. `SockLoop` is the only one; the sink may call any request of the engine from
 /// inside a report, also for the port it is about.
@@ -84,8 +86,8 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   requires std::derived_from<typename E::Port, PortBase>;
   /// Whether Node's loop can drive it: by its `completionFd`, or as its host.
   { E::kInline } -> std::convertible_to<bool>;
-  /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine. With Node's
-  /// loop it will be driven inline by that, without it by a network thread.
+  /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine. With
+  /// Node's loop it will be driven inline by that, without it by a network thread.
   { E::open(pool, nodeLoop) } -> std::same_as<Result<std::unique_ptr<E>>>;
   /// Once, first on the driving thread.
   e.enable();
@@ -97,8 +99,8 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   e.receive(port);
   e.stopReceiving(port);  // what is in flight may still be reported; from now on a reset is `hungUp`
   e.send(port);           // its parts; not asked again before `sent`
-  /// Cancels everything; ends in `forgotten`, in the next `reap` at the earliest. Nobody uses the descriptor any
-  /// more: an engine may close it itself, and releases `fd` then.
+  /// Cancels everything; ends in `forgotten`, in the next `reap` at the earliest. Nobody uses the descriptor
+  /// any more: an engine may close it itself, and releases `fd` then.
   e.forget(port);
   /// Blocks were returned to the pool.
   e.replenish();

@@ -1,9 +1,9 @@
 // The inline drive: Node's own loop runs the engine on the JavaScript thread. No hop, no lock.
 //
 // Wake-ups come through the engine's completion descriptor, watched by uv_poll, or, from an engine that this
-// loop hosts, with the end of polling, by uv_check; deadlines through one uv_timer; what callbacks and outside
-// calls ask of the kernel is submitted once per loop iteration, by one uv_prepare. libuv's symbols are weak:
-// where they are missing (Deno, Bun) the addon loads and offers the thread drive alone.
+// loop hosts, with the end of polling, by uv_check; deadlines through one uv_timer; what callbacks and
+// outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare. libuv's symbols
+// are weak: where they are missing (Deno, Bun) the addon loads and offers the thread drive alone.
 #pragma once
 
 #include <node_api.h>
