@@ -228,8 +228,10 @@ void LibuvEngine::send(Port& port) {
                                        static_cast<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
     port.write.data = &port;
     result = uv_write(&port.write, &port.stream, &piece, 1, onWritten);
-    if (result == 0) port.writing = piece.len;
-    if (result == 0) return;
+    if (result == 0) {
+      port.writing = piece.len;
+      return;
+    }
   }
   completions_.push_back({Kind::sent, &port, result});
 }
