@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 /** What a probe comes to in a process that takes itself for another runtime, and whether the addon was loaded for it. */
 const program = (runtime: string) => `
   Object.defineProperty(process, 'versions', { value: { ...process.versions, ${runtime}: '1.0.0' } })
-  const { backend } = await import(${JSON.stringify(import.meta.resolve('../dist/index.js'))})
+  const { backend } = await import(${JSON.stringify(import.meta.resolve('@sockman/backend-libuv'))})
   const probe = backend.probe()
   let code
   try { backend.createSockMan({}) } catch (error) { code = error.code }
