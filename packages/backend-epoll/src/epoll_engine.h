@@ -1,10 +1,11 @@
-// epoll(7), level-triggered: the kernel keeps the interests, and each port what the kernel knows of it, so that
-// only a change of interest is a system call.
+// epoll(7), level-triggered: the kernel keeps the interests, and each port what the kernel knows of it, so
+// that only a change of interest is a system call.
 //
-// Not edge-triggered: an edge is lost unless one reads until EAGAIN, which is one more recv for each event, and
-// it comes for paused connections too. A level costs no call: the kernel looks again in the next wait.
+// Not edge-triggered: an edge is lost unless one reads until EAGAIN, which is one more recv for each event,
+// and it comes for paused connections too. A level costs no call: the kernel looks again in the next wait.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include <sockman/readiness_engine.h>
@@ -31,9 +32,10 @@ class EpollPoller {
     if (!wakeup) return wakeup.failure();
     Fd outer(::epoll_create1(EPOLL_CLOEXEC));
     if (!outer) return Failure::last("epoll_create1");
-    auto inner = openInner(*wakeup, outer);
-    if (!inner) return inner.failure();
-    return EpollPoller(std::move(*wakeup), std::move(outer), std::move(*inner));
+    Fd inner(::epoll_create1(EPOLL_CLOEXEC));
+    if (!inner) return Failure::last("epoll_create1");
+    if (!furnish(*wakeup, outer, inner)) return Failure::last("epoll_ctl");
+    return EpollPoller(std::move(*wakeup), std::move(outer), std::move(inner));
   }
 
   /// The kernel hears of it in the first update.
@@ -68,8 +70,8 @@ class EpollPoller {
 
   void wait(Time deadline) {
     if (lost_) renew();
-    found_ =
-        ::epoll_wait(inner_.get(), events_.data(), static_cast<int>(events_.size()), millisecondsUntil(deadline));
+    found_ = ::epoll_wait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
+                          millisecondsUntil(deadline));
   }
   void wake() const { wakeup_.signal(); }
 
@@ -104,16 +106,12 @@ class EpollPoller {
   EpollPoller(Wakeup wakeup, Fd outer, Fd inner)
       : wakeup_(std::move(wakeup)), outer_(std::move(outer)), inner_(std::move(inner)) {}
 
-  static Result<Fd> openInner(const Wakeup& wakeup, const Fd& outer) {
-    Fd inner(::epoll_create1(EPOLL_CLOEXEC));
-    if (!inner) return Failure::last("epoll_create1");
+  static bool furnish(const Wakeup& wakeup, const Fd& outer, const Fd& inner) {
     // By edges a signal is taken back by its report: it need not be read. The count lasts 2^64 signals.
     epoll_event signals{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeup}};
     epoll_event anything{.events = EPOLLIN, .data = {}};
-    if (::epoll_ctl(inner.get(), EPOLL_CTL_ADD, wakeup.fd(), &signals) < 0 ||
-        ::epoll_ctl(outer.get(), EPOLL_CTL_ADD, inner.get(), &anything) < 0)
-      return Failure::last("epoll_ctl");
-    return inner;
+    return ::epoll_ctl(inner.get(), EPOLL_CTL_ADD, wakeup.fd(), &signals) == 0 &&
+           ::epoll_ctl(outer.get(), EPOLL_CTL_ADD, inner.get(), &anything) == 0;
   }
 
   Port* find(uint64_t token) const {
@@ -133,12 +131,16 @@ class EpollPoller {
     wake();
   }
 
-  /// A descriptor closed behind our back is known by its number no more, and stays in the set, ready for ever,
-  /// while a duplicate of it is open anywhere: the set is made anew. Where that is refused, in the next wait.
+  /// A descriptor closed behind our back is known by its number no more, and stays in the set, ready for
+  /// ever, while a duplicate of it is open anywhere: the set is made anew. Where that is refused, in the next
+  /// wait.
   void renew() {
-    auto inner = openInner(wakeup_, outer_);
-    if (!inner) return;
-    inner_ = std::move(*inner);
+    {
+      // Its own number is given back at once: it may be that of the closed one, which the port still closes.
+      Fd fresh(::epoll_create1(EPOLL_CLOEXEC));
+      if (!fresh || ::dup3(fresh.get(), inner_.get(), O_CLOEXEC) < 0) return;
+    }
+    if (!furnish(wakeup_, outer_, inner_)) return;
     lost_ = false;
     for (const Slot& slot : slots_) {
       if (slot.port && slot.port->index.known) tell(*slot.port, EPOLL_CTL_ADD);
@@ -153,7 +155,7 @@ class EpollPoller {
   std::vector<uint64_t> refused_;  // tokens of ports that the kernel would not take
   bool lost_ = false;              // the set may hold what nobody can take out
   int found_ = 0;
-  std::array<epoll_event, kEventsPerWait> events_;
+  std::array<epoll_event, kEventsPerWait> events_{};
 };
 
 using EpollEngine = ReadinessEngine<EpollPoller>;
