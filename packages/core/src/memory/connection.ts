@@ -2,7 +2,7 @@ import type { SockAddr } from '../address'
 import { SockError } from '../errors'
 import type { ResolvedSockManOptions } from '../options'
 import type { ConnectionId, ConnectionStats, SendOptions } from '../sock-man'
-import type { Endpoint, EndpointOwner } from './endpoint'
+import { EAGAIN, type Endpoint, type EndpointOwner } from './endpoint'
 import type { Handlers } from './handlers'
 import type { ReceiveBuffer } from './receive-buffer'
 import type { Entry, Target } from './schedule'
@@ -161,7 +161,11 @@ export class Connection implements EndpointOwner, Target {
     while (taken < length) {
       const count = this.endpoint.write(data, from + taken, length - taken, this.#more)
       this.#home.counts.syscalls++
-      if (count <= 0) break
+      if (count <= 0) {
+        // An adopted socket whose sending side has ended.
+        if (count !== EAGAIN) this.endpoint.fail(count)
+        break
+      }
       taken += count
     }
     if (taken > 0) {

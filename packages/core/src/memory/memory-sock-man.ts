@@ -26,17 +26,19 @@ import type {
   Stats,
 } from '../sock-man'
 import { Connection, type ConnectionHome, State } from './connection'
-import { Endpoint } from './endpoint'
+import type { Endpoint } from './endpoint'
 import { Handlers } from './handlers'
-import type { Kernel } from './kernel'
-import { Listening } from './listening'
+import { CONNECT_TIMEOUT, type Kernel } from './kernel'
+import type { Listening } from './listening'
 import { ReceiveBuffer } from './receive-buffer'
 import type { Target } from './schedule'
+import type { Socket } from './socket'
 import { asyncContext, throwUncaught, turn } from './turn'
 import type { World } from './world'
 
-/** The kernel's own limit for a connect (`tcp_syn_retries` 6, tcp(7)), ms. */
-const KERNEL_TIMEOUT = 127_000
+const EINVAL = -22
+const ENOTSOCK = -88
+const ENOTCONN = -107
 const NO_OPTIONS: SendOptions = {}
 
 /** What a host gives its SockMans. */
@@ -48,6 +50,7 @@ export interface MemorySetup {
 
 /** SockMan over the endpoints of one host. */
 export class MemorySockMan implements SockMan, ConnectionHome, Target {
+  readonly runsProgram = true
   readonly supports: Readonly<Capabilities>
   readonly selection: SelectionReport
   readonly options: ResolvedSockManOptions
@@ -109,9 +112,10 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.#assertRunning()
     const { events } = resolveListenOptions(options)
     const socket = this.#take(sock)
-    if (socket instanceof Listening) return this.#addListener(socket, events)
+    const listening = socket.takeListening()
+    if (listening) return this.#addListener(listening, events)
     socket.close()
-    throw SockError.fromErrno(-22, 'adopt', socket.me.where)
+    throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
   #addListener(listening: Listening, events: SockManEvents | undefined): Listener {
@@ -141,7 +145,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const to = SockAddr.from(address)
     const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
     const connection = this.#add(this.#kernel.connect(to, localAddress), State.connecting, events)
-    connection.limit(timeout || KERNEL_TIMEOUT)
+    connection.limit(timeout || CONNECT_TIMEOUT)
     if (signal) watchSignal(connection, signal)
     return connection.id
   }
@@ -150,16 +154,17 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.#assertRunning()
     const { events } = resolveConnectionOptions(options)
     const socket = this.#take(sock)
-    if (!(socket instanceof Endpoint) || !socket.connected) {
+    const endpoint = socket.takeConnected()
+    if (!endpoint) {
       socket.close()
-      throw SockError.fromErrno(-107, 'adopt')
+      throw SockError.fromErrno(ENOTCONN, 'adopt')
     }
-    const connection = this.#add(socket, State.open, events)
+    const connection = this.#add(endpoint, State.open, events)
     connection.changed()
     return connection.id
   }
 
-  #take(sock: Releasable): Endpoint | Listening {
+  #take(sock: Releasable): Socket {
     if (typeof sock?.release !== 'function')
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
     const number = sock.release()
@@ -167,7 +172,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
     const socket = this.#kernel.sockets.take(number)
     // A number of another host, or a descriptor of the process, names no socket here.
-    if (!socket) throw SockError.fromErrno(-88, 'adopt')
+    if (!socket) throw SockError.fromErrno(ENOTSOCK, 'adopt')
     return socket
   }
 
