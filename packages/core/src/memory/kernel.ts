@@ -4,7 +4,7 @@ import { type Answer, Handshake, join } from './handshake'
 import type { Listening } from './listening'
 import { isLoopback, isWildcard, Namespace, withPort } from './namespace'
 import { LOOPBACK, Route } from './route'
-import { SocketTable } from './socket-table'
+import type { Socket } from './socket'
 import type { World } from './world'
 
 const ENOENT = -2
@@ -28,7 +28,6 @@ export interface Surroundings {
 /** The sockets of one host. */
 export class Kernel {
   readonly addresses: string[] = []
-  readonly sockets = new SocketTable()
   readonly names: Namespace
   readonly world: World
   readonly #network: Surroundings
@@ -47,6 +46,12 @@ export class Kernel {
     const listening = this.names.listen(address, settings)
     this.world.note('listen', listening.address, undefined, 0)
     return listening
+  }
+
+  /** A descriptor of this host; undefined for a number that names none. */
+  socket(number: number): Socket | undefined {
+    const socket = this.world.sockets.get(number)
+    return socket?.kernel === this ? socket : undefined
   }
 
   /** A connecting endpoint: its owner hears how that ends. @throws SockError what binding says */

@@ -170,10 +170,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const number = sock.release()
     if (!Number.isInteger(number) || number < 0)
       throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
-    const socket = this.#kernel.sockets.take(number)
-    // A number of another host, or a descriptor of the process, names no socket here.
-    if (!socket) throw SockError.fromErrno(ENOTSOCK, 'adopt')
-    return socket
+    const socket = this.world.sockets.take(number)
+    if (socket?.kernel === this.#kernel) return socket
+    // Of another host, or a descriptor of the process: that is not the network's to close.
+    socket?.close()
+    throw SockError.fromErrno(ENOTSOCK, 'adopt')
   }
 
   #add(endpoint: Endpoint, state: number, events: SockManEvents | undefined): Connection {

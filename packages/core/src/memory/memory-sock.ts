@@ -21,7 +21,7 @@ class MemorySock extends Sock {
 
   /** Undefined when somebody closed the number behind its back. */
   get #socket(): Socket | undefined {
-    return this.#kernel.sockets.get(this.fd)
+    return this.#kernel.socket(this.fd)
   }
 
   protected sysSend(data: Uint8Array, offset: number, flags: number): number {
@@ -48,7 +48,7 @@ class MemorySock extends Sock {
     const accepted = this.#socket?.accept() ?? EBADF
     if (typeof accepted === 'number') return accepted
     const { socket, them } = accepted
-    return { sock: new MemorySock(this.host as MemorySockHost, this.#kernel.sockets.add(socket)), them }
+    return { sock: new MemorySock(this.host as MemorySockHost, this.#kernel.world.sockets.add(socket)), them }
   }
 
   protected sysGetSockOpt(level: number, name: number, value: Uint8Array): number {
@@ -92,7 +92,7 @@ export class MemorySocks implements SockFactory {
 
   readonly fromFd = (fd: number): Sock => {
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
-    if (!this.#host.kernel.sockets.get(fd)) throw SockError.fromErrno(EBADF, 'fromFd')
+    if (!this.#host.kernel.socket(fd)) throw SockError.fromErrno(EBADF, 'fromFd')
     return new MemorySock(this.#host, fd)
   }
 
@@ -103,6 +103,6 @@ export class MemorySocks implements SockFactory {
   }
 
   #open(socket: Socket): Sock {
-    return new MemorySock(this.#host, this.#host.kernel.sockets.add(socket))
+    return new MemorySock(this.#host, this.#host.kernel.world.sockets.add(socket))
   }
 }

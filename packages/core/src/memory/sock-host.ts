@@ -26,7 +26,7 @@ export class MemorySockHost implements SockHost {
   disown(_fd: number): void {}
 
   close(fd: number): number {
-    this.kernel.sockets.take(fd)?.close()
+    this.kernel.world.sockets.take(fd)?.close()
     return 0
   }
 
@@ -77,7 +77,7 @@ class Wait implements SocketWatcher, Target {
   begin(timeout: number): void {
     // What is so already takes no time, so the clock need not move.
     if (look(this.#kernel, this.#requests) || timeout === 0) return this.cancel()
-    for (const { fd } of this.#requests) this.#kernel.sockets.get(fd)?.watchers.add(this)
+    for (const { fd } of this.#requests) this.#kernel.socket(fd)?.watchers.add(this)
     if (timeout !== Number.POSITIVE_INFINITY)
       this.#limit = this.#clock.limit(this.#clock.now + timeout, this, EXPIRED)
   }
@@ -109,16 +109,16 @@ class Wait implements SocketWatcher, Target {
   #leave(): void {
     this.#over = true
     this.#clock.cancel(this.#limit)
-    for (const { fd } of this.#requests) this.#kernel.sockets.get(fd)?.watchers.delete(this)
+    for (const { fd } of this.#requests) this.#kernel.socket(fd)?.watchers.delete(this)
   }
 }
 
 /** Notes what has occurred; whether anything has. */
-function look({ sockets }: Kernel, requests: readonly WaitRequest[]): boolean {
+function look(kernel: Kernel, requests: readonly WaitRequest[]): boolean {
   let any = false
   for (const request of requests) {
     // Closed behind its owner's back, as poll(2)'s POLLNVAL.
-    request.occurred = sockets.get(request.fd)?.ready(request.requested) ?? ErrorEvent
+    request.occurred = kernel.socket(request.fd)?.ready(request.requested) ?? ErrorEvent
     any ||= request.occurred !== 0
   }
   return any

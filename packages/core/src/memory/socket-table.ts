@@ -1,17 +1,16 @@
 import type { Socket } from './socket'
 
-/**
- * The descriptors of a host: what a Sock has, and what one that releases it leaves to a SockMan. Numbers are not used
- * again, so that a stale one never names another socket.
- */
+/** Beyond the descriptors of the process. Numbers are not used again: a stale or foreign one never names another socket. */
+let last = 1 << 20
+
+/** The descriptors of a network: what a Sock has, and what one that releases it leaves to a SockMan. */
 export class SocketTable {
   readonly #sockets = new Map<number, Socket>()
-  #last = 2
 
   /** The table owns the socket until somebody takes it. */
   add(socket: Socket): number {
-    this.#sockets.set(++this.#last, socket)
-    return this.#last
+    this.#sockets.set(++last, socket)
+    return last
   }
 
   /** Undefined for a number that names none. */

@@ -2,6 +2,7 @@ import { type AddressFamily, SockAddr } from '../address'
 import { SockError } from '../errors'
 import {
   ErrorEvent,
+  IPPROTO_IPV6,
   MSG_DONTWAIT,
   MSG_MORE,
   MSG_NOSIGNAL,
@@ -48,9 +49,10 @@ export interface SocketWatcher {
  * count, or a negative errno.
  */
 export class Socket implements EndpointOwner, Target {
+  /** Whose it is. */
+  readonly kernel: Kernel
   readonly family: AddressFamily
   readonly watchers = new Set<SocketWatcher>()
-  readonly #kernel: Kernel
   readonly #options: SocketOptions
   /** What `bind` reserved; with a backlog it listens. */
   #name: Listening | undefined
@@ -64,7 +66,7 @@ export class Socket implements EndpointOwner, Target {
   #limit: Entry | undefined
 
   constructor(kernel: Kernel, family: AddressFamily, endpoint?: Endpoint) {
-    this.#kernel = kernel
+    this.kernel = kernel
     this.family = family
     this.#options = new SocketOptions(family)
     if (endpoint) this.#have(endpoint)
@@ -105,7 +107,7 @@ export class Socket implements EndpointOwner, Target {
   }
 
   #unlimit(): void {
-    this.#kernel.world.clock.cancel(this.#limit)
+    this.kernel.world.clock.cancel(this.#limit)
     this.#limit = undefined
   }
 
@@ -120,7 +122,7 @@ export class Socket implements EndpointOwner, Target {
   #reserve(address: SockAddr): number {
     const { reusePort, ipv6Only } = this.#options
     return attempt(() => {
-      this.#name = this.#kernel.names.listen(address, { backlog: undefined, reusePort, ipv6Only })
+      this.#name = this.kernel.names.listen(address, { backlog: undefined, reusePort, ipv6Only })
       this.#name.owner = this
     })
   }
@@ -130,7 +132,7 @@ export class Socket implements EndpointOwner, Target {
     const bound = this.#name ? 0 : this.#reserve(this.#wildcard)
     if (bound < 0) return bound
     this.#name!.backlog = backlog
-    this.#kernel.world.note('listen', this.#name!.address, undefined, 0)
+    this.kernel.world.note('listen', this.#name!.address, undefined, 0)
     this.changed()
     return 0
   }
@@ -140,7 +142,7 @@ export class Socket implements EndpointOwner, Target {
     if (!this.#listening) return EINVAL
     const endpoint = this.#listening.accept()
     return endpoint
-      ? { socket: new Socket(this.#kernel, this.family, endpoint), them: endpoint.them }
+      ? { socket: new Socket(this.kernel, this.family, endpoint), them: endpoint.them }
       : EAGAIN
   }
 
@@ -156,7 +158,7 @@ export class Socket implements EndpointOwner, Target {
 
   #connectUnix(address: SockAddr): number {
     const name = this.#name
-    const endpoint = this.#kernel.connectUnix(address, name?.address ?? SockAddr.unnamed)
+    const endpoint = this.kernel.connectUnix(address, name?.address ?? SockAddr.unnamed)
     if (typeof endpoint === 'number') return endpoint
     if (name) endpoint.release = () => this.#leave(name)
     this.#name = undefined
@@ -170,7 +172,7 @@ export class Socket implements EndpointOwner, Target {
     this.#name?.close()
     this.#name = undefined
     const failed = attempt(() => {
-      const endpoint = this.#kernel.dial(address, bound)
+      const endpoint = this.kernel.dial(address, bound)
       if (typeof endpoint === 'number') return endpoint
       this.#have(endpoint)
       return 0
@@ -180,7 +182,7 @@ export class Socket implements EndpointOwner, Target {
       return failed
     }
     this.#connecting = true
-    const { clock } = this.#kernel.world
+    const { clock } = this.kernel.world
     this.#limit = clock.limit(clock.now + CONNECT_TIMEOUT, this, 0)
     return EINPROGRESS
   }
@@ -278,7 +280,7 @@ export class Socket implements EndpointOwner, Target {
   }
 
   #fact(name: number): number[] | undefined {
-    const { sendBuffer, receiveBuffer } = this.#kernel.world
+    const { sendBuffer, receiveBuffer } = this.kernel.world
     if (name === SO_ERROR) return [-(this.#endpoint ? this.#takeError() : this.#takeFailure())]
     if (name === SO_TYPE) return [SOCK_STREAM]
     if (name === SO_ACCEPTCONN) return [this.#listening ? 1 : 0]
@@ -287,6 +289,7 @@ export class Socket implements EndpointOwner, Target {
   }
 
   setOption(level: number, name: number, value: Uint8Array): number {
+    if (level === IPPROTO_IPV6 && (this.#name || this.#endpoint)) return EINVAL
     return this.#options.set(level, name, value)
   }
 
@@ -323,7 +326,7 @@ export class Socket implements EndpointOwner, Target {
   #leave(name: Listening): void {
     name.close()
     const { family, abstract, path } = name.address
-    if (family === 'unix' && !abstract) this.#kernel.names.files.add(path)
+    if (family === 'unix' && !abstract) this.kernel.names.files.add(path)
   }
 }
 

@@ -5,7 +5,7 @@ import type { Host } from '../../src/memory/host'
 
 const on = (seed: number, clock: ClockMode) => {
   const { socks, kernel } = createMemoryNetwork({ seed, clock }).host() as Host
-  const isOpen = (fd: number): boolean => kernel.sockets.get(fd) !== undefined
+  const isOpen = (fd: number): boolean => kernel.socket(fd) !== undefined
   describe(`${clock} clock, seed ${seed}`, () => sockConformance({ ...socks, isOpen }, { describe, test }))
 }
 
