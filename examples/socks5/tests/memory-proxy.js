@@ -15,7 +15,12 @@ const REFUSED = [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]
  * @param {{ dropAfter?: number, reset?: boolean }} [loss] it closes a connection after so many bytes of its handshake
  * @returns {SockMan}
  */
-export function serveProxy(host, address, names, { dropAfter = Number.POSITIVE_INFINITY, reset = false } = {}) {
+export function serveProxy(
+  host,
+  address,
+  names,
+  { dropAfter = Number.POSITIVE_INFINITY, reset = false } = {},
+) {
   /** @type {Map<ConnectionId, number[]>} */
   const handshakes = new Map()
   /** @type {Map<ConnectionId, ConnectionId>} */

@@ -103,7 +103,10 @@ export const fairness: readonly Case[] = [
         served.clear()
         // All is there before any is read, so that the turns are the SockMan's and not the peers'.
         for (const id of ids) man.pause(id)
-        const [half, all] = [1, 2].map((parts) => received + (parts * data.length * ids.length) / 2) as [number, number]
+        const [half, all] = [1, 2].map((parts) => received + (parts * data.length * ids.length) / 2) as [
+          number,
+          number,
+        ]
         const sent = peers.map((peer) => peer.send(data))
         for (const id of ids) man.resume(id)
         await log.until('half of it', () => received >= half)

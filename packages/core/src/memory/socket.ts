@@ -141,9 +141,7 @@ export class Socket implements EndpointOwner, Target {
   accept(): { socket: Socket; them: SockAddr } | number {
     if (!this.#listening) return EINVAL
     const endpoint = this.#listening.accept()
-    return endpoint
-      ? { socket: new Socket(this.kernel, this.family, endpoint), them: endpoint.them }
-      : EAGAIN
+    return endpoint ? { socket: new Socket(this.kernel, this.family, endpoint), them: endpoint.them } : EAGAIN
   }
 
   connect(address: SockAddr): number {
@@ -218,7 +216,8 @@ export class Socket implements EndpointOwner, Target {
     const endpoint = this.#endpoint
     if (!endpoint) return this.#takeFailure() || (this.#unix ? EINVAL : ENOTCONN)
     if (!endpoint.connected) return EAGAIN
-    const count = (flags & MSG_PEEK) !== 0 ? endpoint.peek(buffer, 0, length) : endpoint.read(buffer, 0, length)
+    const count =
+      (flags & MSG_PEEK) !== 0 ? endpoint.peek(buffer, 0, length) : endpoint.read(buffer, 0, length)
     return count < 0 && count === endpoint.error ? this.#takeError() : count
   }
 

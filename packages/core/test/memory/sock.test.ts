@@ -17,8 +17,8 @@ import {
   SO_RCVBUF,
   SO_SNDBUF,
   SO_TYPE,
-  type Sock,
   SOL_SOCKET,
+  type Sock,
   TCP_NODELAY,
   ThreadInterrupt,
 } from '../../src'
