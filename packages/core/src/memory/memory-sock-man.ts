@@ -2,6 +2,7 @@ import { SockAddr } from '../address'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
 import { invalidArgument, SockError } from '../errors'
+import { Handlers } from '../handlers'
 import {
   type ConnectionOptions,
   type ConnectOptions,
@@ -13,6 +14,8 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
 } from '../options'
+import { queueFull, stopped, unknownConnection } from '../refusals'
+import { checkBytes } from '../sock/options'
 import type {
   CloseOptions,
   ConnectionId,
@@ -27,7 +30,6 @@ import type {
 } from '../sock-man'
 import { Connection, type ConnectionHome, State } from './connection'
 import type { Endpoint } from './endpoint'
-import { Handlers } from './handlers'
 import { CONNECT_TIMEOUT, type Kernel } from './kernel'
 import type { Listening } from './listening'
 import { ReceiveBuffer } from './receive-buffer'
@@ -198,11 +200,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const connection = this.#begin(endpoint, State.open, listener.handlers)
     this.joined(connection, 'accepted')
     const { id } = connection
-    let wanted: boolean | void = true
+    let wanted = true
     try {
-      wanted = listener.handlers.onAccepted(id, endpoint.me, endpoint.them, listener)
+      wanted = listener.handlers.accepted(id, endpoint.me, endpoint.them, listener)
     } finally {
-      if (wanted === false && connection.state === State.open) {
+      if (!wanted && connection.state === State.open) {
         connection.state = State.ended
         endpoint.close()
         this.#remove(connection)
@@ -237,13 +239,13 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // ---- Calls on a connection ----
 
   send(id: ConnectionId, data: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
-    if (!isBytes(data)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
+    checkBytes('data', data)
     this.#assertRunning()
     const connection = this.#connections.get(id)
     if (!connection || connection.state === State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
-    if (data.length === 0) return assertAttached(data)
+    if (data.length === 0) return true
     const { sendQueueMax } = this.options
     if (connection.queuedBytes + data.length > sendQueueMax) {
       connection.flush()
@@ -350,7 +352,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #endBatch(): void {
     this.#inCallback = true
     try {
-      this.#handlers.onBatchEnd()
+      this.#handlers.batchEnd()
     } catch (error) {
       throwUncaught(error)
     }
@@ -423,7 +425,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   #assertRunning(): void {
-    if (this.#stopping) throw new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
+    if (this.#stopping) throw stopped()
   }
 }
 
@@ -468,25 +470,3 @@ function watchSignal(connection: Connection, signal: AbortSignal): void {
   signal.addEventListener('abort', abort, { once: true })
   connection.unwatch = () => signal.removeEventListener('abort', abort)
 }
-
-/** Of whichever realm. */
-function isBytes(data: unknown): data is Uint8Array {
-  return data instanceof Uint8Array || Object.prototype.toString.call(data) === '[object Uint8Array]'
-}
-
-/** Empty data is fine, unless it is empty because its buffer was taken away. */
-function assertAttached(data: Uint8Array): true {
-  try {
-    new Uint8Array(data.buffer)
-  } catch {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
-  }
-  return true
-}
-
-const unknownConnection = (id: unknown): SockError =>
-  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
-const queueFull = (length: number, queued: number, most: number): SockError =>
-  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
-    code: 'ERR_SEND_QUEUE_FULL',
-  })
