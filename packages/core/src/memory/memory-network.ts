@@ -8,7 +8,8 @@ export interface MemoryNetworkOptions {
   /** Decides every latency, chunk length and short write: the same seed and the same calls give the same events. An integer of 32 bits, default 1. */
   seed?: number
   /**
-   * - `'virtual'`, the default: time stands still but for {@link MemoryNetwork.advance} and {@link MemoryNetwork.run};
+   * - `'virtual'`, the default: time stands still but for {@link MemoryNetwork.advance}, {@link MemoryNetwork.run} and the
+   *   `…Sync` waits of Socks;
    * - `'auto'`: virtual too, but it runs by itself, and jumps to what is scheduled next once the program has been idle for
    *   a few turns of the event loop: waiting five seconds takes no time. It cannot know of files, other sockets or timers
    *   that the program waits for, and does not wait with it;

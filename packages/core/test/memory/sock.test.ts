@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import {
   type Accepted,
@@ -305,6 +307,18 @@ test('real time: a …Sync wait takes it, and an interrupt ends it', () => {
   const signal = new ThreadInterrupt()
   signal.interrupt()
   expect(() => client.waitSync(10_000, RecvEvent, { signal })).toThrow(code('ABORT_ERR'))
+})
+
+test('real time: another thread’s interrupt ends a …Sync wait', async () => {
+  const { client } = connect({ clock: 'real' })
+  const signal = new ThreadInterrupt()
+  const core = new URL('../../dist/index.js', import.meta.url).href
+  const code = `
+    const { workerData } = require('node:worker_threads')
+    import(${JSON.stringify(core)}).then(({ ThreadInterrupt }) => new ThreadInterrupt(workerData).interrupt())`
+  const worker = new Worker(code, { eval: true, workerData: signal.share() })
+  expect(codeOf(() => client.waitSync(60_000, RecvEvent, { signal }))).toBe('ABORT_ERR')
+  await once(worker, 'exit')
 })
 
 /** Lines from client to server, and what the trace says. */
