@@ -22,6 +22,7 @@ export const backend: Backend = nativeBackend({
     optimisticSend: true,
     unixReset: true,
     acceptFilterBeforeRead: true,
+    foreignClose: true,
     reusePort: true,
     descriptors: true,
     multishot: false,

@@ -16,10 +16,7 @@ export interface Capabilities {
   readonly abstractUnix: boolean
   /** After `onEof` the owner can still send; `shutdown` keeps receiving. */
   readonly halfClose: boolean
-  /**
-   * A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`, from when data has come
-   * while paused on: until then a pause does not stop the reading.
-   */
+  /** A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume` (C36). */
   readonly resetWhilePaused: boolean
   /** A peer's close on a paused connection is noticed without reading. */
   readonly closeWhilePaused: boolean
@@ -31,6 +28,8 @@ export interface Capabilities {
   readonly unixReset: boolean
   /** A connection refused in `onAccepted` has had none of its bytes read. */
   readonly acceptFilterBeforeRead: boolean
+  /** A descriptor that other code closed, while another process still holds it, costs nothing more; else the loop goes on waking for it (C39). */
+  readonly foreignClose: boolean
   /** The `reusePort` option. */
   readonly reusePort: boolean
   /** Connections are descriptors of the process (false in memory). */

@@ -26,12 +26,18 @@ import { corkSize } from './cork'
 import { toSockError } from './failure'
 import { NativeSockMan } from './native-sock-man'
 
+export type Runtime = 'node' | 'bun' | 'deno'
+
 /** What tells one native backend from another. */
 export interface NativeBackendSpec {
   readonly name: string
   readonly supports: Readonly<Capabilities>
   /** `import.meta.url` of the backend's index, one folder below its root. */
   readonly url: string
+  /**
+   * The runtimes whose process the addon may be loaded into: where it would end another instead of failing. Default any.
+   */
+  readonly runtimes?: readonly Runtime[]
   /** What to do when the addon is not there. */
   readonly whenNotBuilt: string
   /** What to do when the kernel refuses, by errno name; default: another engine. */
@@ -54,7 +60,9 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
     return loaded
   }
   const drivesOf = (addon: Addon): Drive[] =>
-    supports.drives.filter((drive) => drive === 'thread' || (addon.inlineAvailable && isNode()))
+    supports.drives.filter(
+      (drive) => drive === 'thread' || (addon.inlineAvailable && currentRuntime() === 'node'),
+    )
 
   return {
     name: spec.name,
@@ -149,6 +157,11 @@ function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
     const message = `${spec.name} is for Linux, not ${process.platform}`
     return { why: { reason: 'ERR_UNSUPPORTED_PLATFORM', message, remedy: '' }, cause: undefined }
   }
+  const runtime = currentRuntime()
+  if (spec.runtimes && !spec.runtimes.includes(runtime)) {
+    const message = `${spec.name} is for ${spec.runtimes.join(' and ')}, not ${runtime}`
+    return { why: { reason: 'ERR_UNSUPPORTED_RUNTIME', message, remedy: '' }, cause: undefined }
+  }
   try {
     return createRequire(spec.url)(path) as Addon
   } catch (cause) {
@@ -198,6 +211,7 @@ function settingsOf(options: SockManOptions): Record<string, string> {
 }
 
 /** Deno and Bun take Node-API addons, but have no libuv loop to watch. */
-function isNode(): boolean {
-  return process.versions['bun'] === undefined && process.versions['deno'] === undefined
+function currentRuntime(): Runtime {
+  if (process.versions['bun'] !== undefined) return 'bun'
+  return process.versions['deno'] === undefined ? 'node' : 'deno'
 }

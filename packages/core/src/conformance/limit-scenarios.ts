@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -12,11 +14,10 @@ import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { SockError } from '../errors'
 import type { SockMan } from '../sock-man'
 import type { Stage } from './child'
+import { residentMemory } from './measure'
 
 type Answers = Readonly<Record<string, (argument: string) => unknown>>
 
@@ -135,9 +136,15 @@ export const limitScenarios = {
         known = sockets()
         return known.length
       },
-      /** Closes the one that has come since. */
-      break: () => {
+      /** Closes the one that has come since; `held`: once another process has inherited it, which ends with this one. */
+      break: async (held) => {
         const [fd, ...others] = sockets().filter((each) => !known.includes(each))
+        if (held) {
+          const holder = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', fd!] })
+          await once(holder, 'spawn')
+          holder.unref()
+          ;(holder.stdin as Socket).unref()
+        }
         closeSync(fd!)
         return others.length
       },
@@ -155,12 +162,6 @@ export const limitScenarios = {
 
   /** C71: greets and keeps every connection, by SockMan or by `node:net` as `args` says. */
   crowd({ create, args }: Stage): void {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    const measure = (): number => {
-      for (let n = 0; n < 3; n++) collect()
-      return process.memoryUsage.rss()
-    }
     const greeting = Buffer.from('!')
     if (args[0] === 'net') {
       const open = new Set<Socket>()
@@ -173,14 +174,14 @@ export const limitScenarios = {
           server.close()
           for (const socket of open) socket.destroy()
         }
-        serve({ stop }, { measure })
+        serve({ stop }, { measure: residentMemory })
         console.log(`127.0.0.1:${port}`)
       })
       return
     }
     const man = create({ onAccepted: (id) => void man.send(id, greeting) })
     const { address } = man.listen('127.0.0.1:0')
-    serve(man, { measure, report: () => man.stats() })
+    serve(man, { measure: residentMemory, report: () => man.stats() })
     console.log(`${address}`)
   },
 }

@@ -110,7 +110,9 @@ class ThreadDrive final : public Drive {
 
  private:
   void run() {
+#ifdef __linux__
     pthread_setname_np(pthread_self(), "sockman");
+#endif
     loop_.engine().enable();
     for (;;) {
       serve();

@@ -1,0 +1,5 @@
+#include <sockman/binding.h>
+
+#include "libuv_engine.h"
+
+SOCKMAN_ADDON(sockman::LibuvEngine)
