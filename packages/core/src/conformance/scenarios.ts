@@ -167,6 +167,47 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     for (let n = 0; n < 50; n++) man.connect(address)
   },
 
+  /** C70: what a pause held is delivered to handlers that throw. */
+  'exceptions-held'({ create }) {
+    const seen: string[] = []
+    process.on('uncaughtException', ({ message }) => seen.push(`${message} uncaught`))
+    const note = (event: string): never => {
+      seen.push(event)
+      throw new Error(event)
+    }
+    let far: ConnectionId | undefined
+    const held: SockManEvents = {
+      onAccepted: (id) => {
+        far = id
+        man.pause(id)
+      },
+      onData: () => note('data'),
+      onEof: (id) => {
+        man.close(id)
+        note('eof')
+      },
+      onClosed: () => {
+        // What its exception became is known a turn later.
+        setImmediate(() => {
+          console.log(seen.join(', '))
+          void man.stop()
+        })
+        note('closed')
+      },
+    }
+    const man = create({
+      onConnected: (id) => {
+        if (id !== near) return
+        man.send(id, new Uint8Array(1))
+        man.shutdown(id)
+        // Once this one is accepted, what the first has sent was there to be read.
+        man.connect(man.listen('127.0.0.1:0').address)
+      },
+      onAccepted: () => void man.resume(far!),
+    })
+    const near = man.connect(man.listen('127.0.0.1:0', { events: held }).address)
+  },
+
   /** C79: descriptor 3 is a connected Unix stream socket, given by the parent. */
   adopt({ create }) {
     const man = create({
