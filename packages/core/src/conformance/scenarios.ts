@@ -170,7 +170,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   /** C70: what a pause held is delivered to handlers that throw. */
   'exceptions-held'({ create }) {
     const seen: string[] = []
-    process.on('uncaughtException', ({ message }) => seen.push(`${message} uncaught`))
+    const uncaught: string[] = []
+    process.on('uncaughtException', ({ message }) => uncaught.push(message))
     const note = (event: string): never => {
       seen.push(event)
       throw new Error(event)
@@ -189,7 +190,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       onClosed: () => {
         // What its exception became is known a turn later.
         setImmediate(() => {
-          console.log(seen.join(', '))
+          console.log(`${seen.join(' ')}, uncaught ${uncaught.join(' ')}`)
           void man.stop()
         })
         note('closed')
