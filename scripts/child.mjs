@@ -1,6 +1,7 @@
-// Child processes: one that speaks to the user, and one that is heard only when it fails.
+// Child processes: one that speaks to the user, one that is heard only when it fails, and one that speaks to us.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { createInterface } from 'node:readline'
 import { at } from './workspace.mjs'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -26,6 +27,12 @@ function ended(child) {
   })
 }
 
+function stopIfInterrupted() {
+  if (!interrupted) return
+  process.stderr.write(`${interrupted}\n`)
+  process.exit(128 + constants.signals[interrupted])
+}
+
 /** Runs a program on our own stdin, stdout and stderr. Resolves to its exit code, 128 + n when a signal ended it. */
 export function attached(command, args, { cwd = at(), env } = {}) {
   return ended(spawn(command, args, { cwd, env, stdio: 'inherit' }))
@@ -42,13 +49,37 @@ export async function quiet(label, command, args, { env } = {}) {
   const output = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
   const code = await ended(child)
-  if (interrupted) {
-    process.stderr.write(`${interrupted}\n`)
-    process.exit(128 + constants.signals[interrupted])
-  }
+  stopIfInterrupted()
   process.stderr.write(
     `${code === 0 ? '' : 'failed, '}${((performance.now() - start) / 1000).toFixed(1)} s\n`,
   )
   if (code !== 0) process.stderr.write(`\n${Buffer.concat(output)}\n`)
   return code === 0
+}
+
+/**
+ * Runs a program in the root and hands each line of its standard output to `heard`, which answers within how many ms
+ * the next one must come, else the program is killed; `patience` is that for the first. Resolves to how it ended, in
+ * words, and its standard error. A signal to this process ends both.
+ */
+export async function lines(command, args, { env, patience, heard }) {
+  const child = spawn(command, args, { cwd: at(), env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stderr = ''
+  let hung = ''
+  let timer
+  const expect = (ms) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      hung = `nothing to say for ${ms} ms`
+      child.kill('SIGKILL')
+    }, ms)
+  }
+  expect(patience)
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  createInterface({ input: child.stdout }).on('line', (line) => expect(heard(line)))
+  const code = await ended(child).finally(() => clearTimeout(timer))
+  stopIfInterrupted()
+  return { how: hung || `exit code ${code}`, stderr }
 }

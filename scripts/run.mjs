@@ -1,9 +1,10 @@
-// `npm test`, `npm run bench`, `build`, `lint`, `format`: from a checkout and Node alone. Checks the machine, installs
+// `npm test`, `npm run bench`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks the machine, installs
 // and builds what changed, then does the task. Needs no dependency itself.
 import { delimiter } from 'node:path'
 import { attached } from './child.mjs'
 import { install } from './install.mjs'
 import { format, lint } from './lint.mjs'
+import { nodes } from './nodes.mjs'
 import { checkRequirements } from './requirements.mjs'
 import { forget, summarize } from './summary.mjs'
 import { turbo, turboTest } from './turbo.mjs'
@@ -24,8 +25,13 @@ const TASKS = {
 
   /** Arguments are the bench's; paths among them are relative to where the user stands, not to the root. */
   async bench(env, args) {
-    if (!(await build(env, ['@sockman/bench...']))) return 1
+    if (!(await build(env, ['@sockman/bench...', '@sockman/backend-*...']))) return 1
     return attached(process.execPath, [at('bench/dist/cli.js'), ...args], { cwd: process.env.INIT_CWD, env })
+  },
+
+  /** Arguments are those of `nodes.mjs`. */
+  nodes(env, args) {
+    return nodes(env, args, (env) => build(env, ['./packages/*']))
   },
 
   async build(env) {
@@ -52,6 +58,8 @@ if (!task) {
 const env = {
   ...process.env,
   ...checkRequirements(),
+  // For the build cache: an addon of other headers is another one.
+  SOCKMAN_HEADERS: process.versions.node.split('.')[0],
   PATH: `${at('node_modules/.bin')}${delimiter}${process.env.PATH}`,
   TURBO_TELEMETRY_DISABLED: '1',
   TURBO_NO_UPDATE_NOTIFIER: '1',

@@ -2,15 +2,16 @@
 // them, and builds them as they were. The sanitizer's runtime is preloaded, since Node itself is not built with it.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { backendNames } from './workspace.mjs'
 
 const root = join(import.meta.dirname, '..')
 const [kind, ...names] = process.argv.slice(2)
 const library = { thread: 'libtsan.so', address: 'libasan.so' }[kind]
 if (!library) {
-  console.error('usage: npm run sanitize -- thread|address [poll|iouring …]')
+  console.error(`usage: npm run sanitize -- thread|address [BACKEND …], of ${backendNames().join(', ')}`)
   process.exit(2)
 }
-const backends = names.length > 0 ? names : ['poll', 'iouring']
+const backends = names.length > 0 ? names : backendNames()
 const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], {
   encoding: 'utf8',
 }).trim()

@@ -34,3 +34,14 @@ export function packageFolders() {
  */
 export const testedFolders = () =>
   packageFolders().filter((folder) => manifest(folder).scripts?.test && !folder.startsWith('examples/'))
+
+/**
+ * The engines: NAME of every `packages/backend-NAME`, sorted.
+ *
+ * @returns {string[]}
+ */
+export function backendNames() {
+  return packageFolders()
+    .filter((folder) => folder.startsWith('packages/backend-'))
+    .map((folder) => folder.slice('packages/backend-'.length))
+}

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { backendNames } from '../scripts/workspace.mjs'
 
 const exec = promisify(execFile)
-const packages = ['core', 'native', 'backend-poll', 'backend-iouring']
+const backends = backendNames().map((name) => `backend-${name}`)
+const packages = ['core', 'native', ...backends]
 let folder: string
 
 /** Where a package is installed in the temporary folder. */
@@ -47,7 +49,7 @@ describe.each(packages)('@sockman/%s, packed', (name) => {
   })
 })
 
-describe.each(['backend-poll', 'backend-iouring'])('@sockman/%s without its addon', (name) => {
+describe.each(backends)('@sockman/%s without its addon', (name) => {
   test('imports; probe and createSockMan say that it is not built', async () => {
     const args = ['--input-type=module', '--eval', program(name)]
     const { stdout } = await exec(process.execPath, args, { cwd: folder })

@@ -1,7 +1,7 @@
-import { backend as iouring } from '@sockman/backend-iouring'
-import { backend as poll } from '@sockman/backend-poll'
 import type { Backend, Drive } from '@sockman/core'
 import type { TestContext } from 'vitest'
+import { backendNames } from '../scripts/workspace.mjs'
+import { load } from './fixtures/backend.mjs'
 
 /** One backend on one drive: what every case here is run for. */
 export interface Row {
@@ -11,7 +11,9 @@ export interface Row {
   drive: Drive
 }
 
-export const rows: readonly Row[] = [poll, iouring].flatMap((backend) =>
+const backends: readonly Backend[] = await Promise.all(backendNames().map(load))
+
+export const rows: readonly Row[] = backends.flatMap((backend) =>
   backend.supports.drives.map((drive) => ({ name: `${backend.name}:${drive}`, backend, drive })),
 )
 

@@ -7,6 +7,9 @@ const fromPackage = (path: string) => fileURLToPath(new URL(`../${path}`, import
 export const SERVE = fromPackage('build/Release/serve')
 export const PING_LOAD = fromPackage('build/Release/ping-load')
 
+/** The checkout's packages: the engines among them are what the bench compares. */
+export const PACKAGES = fromPackage('../packages')
+
 /** Entries of the child processes, built by `build`. */
 export const TRIAL = fromPackage('dist/trial.js')
 export const ECHO = fromPackage('dist/echo.js')

@@ -2,14 +2,15 @@ import { once } from 'node:events'
 import { SockAddr, type SockError } from '@sockman/core'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openBlockSet, SYNTHETIC_LARGE } from './blocks/block-set'
-import { DEFAULT_ROWS, runIbd } from './ibd/ibd'
+import { NET_ROWS, runIbd } from './ibd/ibd'
 import { formatIbd, summarizeRows } from './ibd/report'
 import { formatMicro, runMicro } from './micro'
-import { PING_CONNECTIONS, PING_ROWS, runPing } from './ping/ping'
+import { PING_CONNECTIONS, PING_NET_ROWS, runPing } from './ping/ping'
 import { formatPing, summarizePoints } from './ping/report'
 import { PROFILES, type ProfileName } from './profile'
 import { writeJson } from './report/json'
-import { BACKEND_NAMES, parseBenchRow } from './rows/row'
+import { BACKEND_NAMES } from './rows/backends'
+import { parseBenchRow } from './rows/row'
 import { BlockServer, type SendPath } from './server/block-server'
 import type { Verify } from './wire/framing'
 import { NETWORKS, type Network } from './wire/network'
@@ -33,7 +34,7 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
 
   command('ibd', true)
     .description('download blocks over every row, side by side (the default command)')
-    .addOption(rows(DEFAULT_ROWS))
+    .addOption(rows(NET_ROWS))
     .option('--peers <n>', 'connections', integer(1, 10_000), 8)
     .addOption(blocks())
     .addOption(profile())
@@ -77,7 +78,7 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
 
   command('ping')
     .description('32-byte request and response over every row')
-    .addOption(rows(PING_ROWS))
+    .addOption(rows(PING_NET_ROWS))
     .option('--connections <list>', 'numbers separated by commas', integers, [...PING_CONNECTIONS])
     .addOption(profile())
     .option('--trials <n>', "per point (default: the profile's)", integer(1, 1000))
@@ -151,10 +152,10 @@ interface PingArguments {
   json?: string
 }
 
-function rows(byDefault: readonly string[]): Option {
+function rows(net: readonly string[]): Option {
   return new Option(
     '--backend <rows>',
-    `separated by commas (default: those of ${byDefault.join(', ')} that work here)`,
+    `separated by commas (default: every backend on every drive, and ${net.join(', ')}: what works here)`,
   ).argParser((text) => text.split(',').map((row) => parseBenchRow(row.trim()).text))
 }
 

@@ -13,7 +13,7 @@ import { MAGIC } from '../src/wire/network'
 import { BLOCKS, FakePeer, type Fault } from './fake-peer'
 import { workingRows } from './rows'
 
-const ROWS = await workingRows('net', 'net:onread=1M', 'poll', 'iouring:thread', 'iouring:inline')
+const ROWS = await workingRows('net', 'net:onread=1M')
 
 const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
   'stalls in the middle of a block': [

@@ -10,18 +10,11 @@ import type { Network } from '../wire/network'
 import type { DownloadPlan } from './download'
 import { runTrial, type TrialResult } from './trial-process'
 
-/** The rows of a run that names none. */
-export const DEFAULT_ROWS = [
-  'poll',
-  'iouring:thread',
-  'iouring:inline',
-  'net',
-  'net:onread=1M',
-  'net:raw',
-] as const
+/** The rows beside the engines', in a run that names none. */
+export const NET_ROWS = ['net', 'net:onread=1M', 'net:raw'] as const
 
 export interface IbdOptions {
-  /** Rows by name; undefined: {@link DEFAULT_ROWS}, those that work here. */
+  /** Rows by name; undefined: every engine and drive and {@link NET_ROWS}, those that work here. */
   readonly rows: readonly string[] | undefined
   readonly peers: number
   /** As `openBlockSet` reads it. */
@@ -99,7 +92,7 @@ interface Source {
  */
 export async function runIbd(options: IbdOptions, abort: AbortSignal): Promise<IbdResult> {
   const notes = (line: string) => console.error(line)
-  const rows = await availableRows(options.rows, DEFAULT_ROWS, notes)
+  const rows = await availableRows(options.rows, NET_ROWS, notes)
   if (!options.connect) {
     const set = openBlockSet(options.blocks)
     await using server = await BlockServer.start(set, SockAddr.parse('127.0.0.1:0'), options.send)

@@ -8,7 +8,8 @@ import { availableRows } from '../rows/row'
 import { spawnHelper } from '../server/helper'
 import { EchoServer } from './echo-process'
 
-export const PING_ROWS = ['poll', 'iouring:thread', 'iouring:inline', 'net'] as const
+/** The row beside the engines', in a run that names none. */
+export const PING_NET_ROWS = ['net'] as const
 export const PING_CONNECTIONS = [1, 64, 400] as const
 
 /** Share of the time a single-threaded load may work before it counts as the bottleneck. */
@@ -18,7 +19,7 @@ export const SATURATED = 0.95
 const WARM_UP = 0.3
 
 export interface PingOptions {
-  /** Rows by name; undefined: {@link PING_ROWS}, those that work here. */
+  /** Rows by name; undefined: every engine and drive and {@link PING_NET_ROWS}, those that work here. */
   readonly rows: readonly string[] | undefined
   readonly connections: readonly number[]
   readonly profile: ProfileName
@@ -65,7 +66,7 @@ export interface PingResult {
  * @throws UsageError, BenchError
  */
 export async function runPing(options: PingOptions, abort: AbortSignal): Promise<PingResult> {
-  const rows = await availableRows(options.rows, PING_ROWS, (line) => console.error(line))
+  const rows = await availableRows(options.rows, PING_NET_ROWS, (line) => console.error(line))
   for (const row of rows) {
     if (row.kind !== 'net' || (!row.raw && row.onread === undefined)) continue
     throw new BenchError(`${row.text} is not available in ping: a net.Server takes no such setting; use net`)

@@ -7,6 +7,7 @@ import {
   type SockManOptions,
 } from '@sockman/core'
 import { BenchError, UsageError } from '../errors'
+import { BACKEND_NAMES, engineRows, loadBackend } from './backends'
 import { netTransport } from './net'
 import { sockManTransport } from './sockman'
 import type { Transport } from './transport'
@@ -30,14 +31,6 @@ export interface SockManRow {
   readonly options: SockManOptions
 }
 
-/** Literal imports, so that a bundler sees them. Importing loads no addon. */
-const BACKENDS: Readonly<Record<string, () => Promise<{ backend: Backend }>>> = {
-  poll: () => import('@sockman/backend-poll'),
-  iouring: () => import('@sockman/backend-iouring'),
-}
-
-export const BACKEND_NAMES = Object.keys(BACKENDS)
-
 const KNOWN = `known are ${BACKEND_NAMES.join(', ')} (with :thread, :inline, :key=value), net, net:onread=SIZE, net:raw`
 
 /**
@@ -53,7 +46,7 @@ export function parseBenchRow(text: string): BenchRow {
       if (drive) throw new UsageError(`invalid row "${text}": net has no ${drive} drive`)
       return { kind: 'net', text, onread: readOnread(text, settings), raw: false }
     }
-    if (!(name in BACKENDS)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
+    if (!BACKEND_NAMES.includes(name)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
     const options: SockManOptions = { ...readSettings(text, settings), ...(drive && { drive }) }
     resolveSockManOptions(options)
     return { kind: 'sockman', text, backend: name, options }
@@ -97,7 +90,7 @@ export async function whyUnavailable(row: BenchRow): Promise<string | undefined>
   if (row.kind === 'net') return undefined
   let backend: Backend
   try {
-    backend = (await BACKENDS[row.backend]!()).backend
+    backend = await loadBackend(row.backend)
   } catch (error) {
     return `its package cannot be loaded: ${(error as Error).message}; run "pnpm build"`
   }
@@ -114,14 +107,15 @@ export async function whyUnavailable(row: BenchRow): Promise<string | undefined>
 }
 
 /**
- * The rows that can run: a named one that cannot is an error, one of the defaults is left out and `note`d.
+ * The rows that can run: a named one that cannot is an error. When none is named, every backend on every drive and the
+ * `net` ones, of which those that cannot are left out and `note`d.
  */
 export async function availableRows(
   named: readonly string[] | undefined,
-  defaults: readonly string[],
+  net: readonly string[],
   note: (line: string) => void,
 ): Promise<BenchRow[]> {
-  const rows = [...new Set(named ?? defaults)].map(parseBenchRow)
+  const rows = [...new Set(named ?? [...(await engineRows()), ...net])].map(parseBenchRow)
   const available: BenchRow[] = []
   for (const row of rows) {
     const why = await whyUnavailable(row)
@@ -135,11 +129,5 @@ export async function availableRows(
 /** Starts the engine of a row. @throws SockError what `createSockMan` throws */
 export async function openTransport(row: BenchRow): Promise<Transport> {
   if (row.kind === 'net') return netTransport(row.text, row.onread) as Transport
-  const { backend } = await BACKENDS[row.backend]!()
-  return sockManTransport(backend, row.options) as Transport
-}
-
-/** A backend by its name, for `bench micro`. */
-export async function loadBackend(name: string): Promise<Backend> {
-  return (await BACKENDS[name]!()).backend
+  return sockManTransport(await loadBackend(row.backend), row.options) as Transport
 }

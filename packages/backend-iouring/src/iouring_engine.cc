@@ -136,6 +136,7 @@ void IoUringEngine::stopAccepting(Port& port) {
 void IoUringEngine::connect(Port& port) {
   io_uring_sqe* sqe = next();
   io_uring_prep_poll_add(sqe, port.fd.get(), POLLOUT);
+  port.connectArmed = true;
   track(sqe, port, Tag::connect);
 }
 
@@ -190,6 +191,7 @@ void IoUringEngine::send(Port& port) {
   port.message.msg_iovlen = static_cast<size_t>(port.partCount);
   io_uring_sqe* sqe = next();
   io_uring_prep_sendmsg(sqe, port.fd.get(), &port.message, MSG_NOSIGNAL);
+  port.sendArmed = true;
   track(sqe, port, Tag::send);
 }
 
@@ -199,17 +201,19 @@ void IoUringEngine::cancel(Port& port, Tag tag) {
   track(sqe, port, Tag::cancel);
 }
 
-/// close(2) cancels nothing: cancel, await every terminal completion, then the descriptor may go.
+/// close(2) cancels nothing: cancel, await every terminal completion, then the descriptor may go. One by one:
+/// a cancel by descriptor finds nothing, or another's requests, when that was closed behind our back.
 void IoUringEngine::forget(Port& port) {
   if (port.forgetting) return;
   port.forgetting = true;
   port.accepting = port.receiving = false;
   unlist(port);
   listIfForgotten(port);
-  if (port.listed) return;
-  io_uring_sqe* sqe = next();
-  io_uring_prep_cancel_fd(sqe, port.fd.get(), IORING_ASYNC_CANCEL_ALL);
-  track(sqe, port, Tag::cancel);
+  if (port.acceptArmed) cancel(port, Tag::accept);
+  if (port.receiveArmed) cancel(port, Tag::receive);
+  if (port.watchArmed) cancel(port, Tag::watch);
+  if (port.sendArmed) cancel(port, Tag::send);
+  if (port.connectArmed) cancel(port, Tag::connect);
 }
 
 /// A report may lead to `forget` of its own port: listed once all the same.

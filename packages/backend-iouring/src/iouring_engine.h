@@ -23,12 +23,14 @@ namespace sockman {
 class IoUringEngine {
  public:
   static constexpr bool kInline = true;
+  static constexpr int kDescriptorLimit = kNoDescriptorLimit;
 
   struct Port : PortBase {
     msghdr message{};
     uint32_t inFlight = 0;  // requests whose terminal completion is outstanding
     bool accepting = false, once = false, receiving = false;  // wanted
     bool acceptArmed = false, receiveArmed = false, watchArmed = false;
+    bool sendArmed = false, connectArmed = false;
     bool cancelling = false, starved = false, hungUp = false;
     bool forgetting = false, listed = false;
   };
@@ -159,10 +161,12 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
       received(port, cqe.res, cqe.flags, sink);
       break;
     case Tag::send:
+      port.sendArmed = false;
       if (port.forgetting && cqe.res < 0) break;
       sink.sent(port, cqe.res);
       break;
     case Tag::connect:
+      port.connectArmed = false;
       if (port.forgetting) break;
       sink.connected(port, cqe.res < 0 ? -cqe.res : takeSocketError(port.fd.get()));
       break;

@@ -13,7 +13,8 @@ namespace sockman {
 class PollPoller {
  public:
   static constexpr bool kInline = false;  // it must block: nothing of it can be watched by another loop
-  using Port = ReadinessPort<size_t>;     // its place in the arrays
+  static constexpr int kDescriptorLimit = kNoDescriptorLimit;
+  using Port = ReadinessPort<size_t>;  // its place in the arrays
 
   static Result<PollPoller> open() {
     auto wakeup = Wakeup::open();
@@ -61,9 +62,6 @@ class PollPoller {
             (found & (POLLERR | POLLHUP | POLLNVAL)) != 0);
     }
   }
-
-  int completionFd() const { return -1; }
-  void acknowledge() {}
 
  private:
   explicit PollPoller(Wakeup wakeup) : wakeup_(std::move(wakeup)) {

@@ -13,7 +13,7 @@ export type ProbeResult =
     }
   | {
       readonly available: false
-      /** An errno name, `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_PLATFORM` or `ERR_LOAD_FAILED`. */
+      /** An errno name, `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_PLATFORM`, `ERR_LOAD_FAILED`, `ERR_FD_NOT_SELECTABLE`. */
       readonly reason: string
       /** One sentence. */
       readonly message: string
@@ -33,6 +33,7 @@ export interface Backend {
    * A SockMan on this engine, with no fallback.
    *
    * @throws SockError `ERR_BACKEND_UNAVAILABLE` with `backend`, `reason`, `remedy`; `ENOMEM`, `EMFILE` as they are;
+   *   `ERR_FD_NOT_SELECTABLE` when its own wake-up descriptor is beyond `supports.descriptorLimit` (C22);
    *   `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`; `ERR_UNSUPPORTED_DRIVE`
    */
   createSockMan(events: SockManEvents, options?: SockManOptions): SockMan

@@ -8,7 +8,7 @@ export type Drive = 'thread' | 'inline'
 export interface Capabilities {
   /** The drives on offer, the default first. */
   readonly drives: readonly Drive[]
-  /** Descriptors at or beyond it are refused; null where only the process's own limit counts. */
+  /** Descriptors at or beyond it are refused with `ERR_FD_NOT_SELECTABLE` (C22); null where only the process's own limit counts. */
   readonly descriptorLimit: number | null
   /** `unix:/path` addresses. */
   readonly unixSockets: boolean
@@ -16,7 +16,10 @@ export interface Capabilities {
   readonly abstractUnix: boolean
   /** After `onEof` the owner can still send; `shutdown` keeps receiving. */
   readonly halfClose: boolean
-  /** A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`. */
+  /**
+   * A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`, from when data has come
+   * while paused on: until then a pause does not stop the reading.
+   */
   readonly resetWhilePaused: boolean
   /** A peer's close on a paused connection is noticed without reading. */
   readonly closeWhilePaused: boolean

@@ -50,7 +50,7 @@ export interface SockMan extends AsyncDisposable {
    * Listens at once (C1–C5, C7).
    *
    * @throws SockError `ERR_INVALID_ADDRESS`; `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` … with syscall and address;
-   *   `ERR_STOPPED`; nothing is added then and no descriptor leaks
+   *   `ERR_FD_NOT_SELECTABLE` (C22); `ERR_STOPPED`; nothing is added then and no descriptor leaks
    */
   listen(address: SockAddr | string, options?: ListenOptions): Listener
 
@@ -58,7 +58,8 @@ export interface SockMan extends AsyncDisposable {
    * Begins a connection and answers its id at once; exactly one of `onConnected`, `onConnectFailed` or, after `close`,
    * `onClosed` follows, never synchronously (C28–C33).
    *
-   * @throws SockError `ERR_INVALID_ADDRESS`; `EMFILE` and what `socket` and `bind` of `localAddress` say; `ERR_STOPPED`
+   * @throws SockError `ERR_INVALID_ADDRESS`; `EMFILE` and what `socket` and `bind` of `localAddress` say;
+   *   `ERR_FD_NOT_SELECTABLE` (C22); `ERR_STOPPED`
    */
   connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId
 
@@ -66,7 +67,8 @@ export interface SockMan extends AsyncDisposable {
    * Takes over the connected stream socket that `sock` gives away, unread bytes included (C79). No `onConnected`:
    * the body of the id's life begins at once.
    *
-   * @throws SockError `ERR_STOPPED`; `ENOTSOCK`, `ENOTCONN`, `EINVAL` (not a stream) …: `sock`'s descriptor is closed then
+   * @throws SockError `ERR_STOPPED`; `ENOTSOCK`, `ENOTCONN`, `EINVAL` (not a stream), `ERR_FD_NOT_SELECTABLE` (C22) …:
+   *   `sock`'s descriptor is closed then
    */
   adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId
 
@@ -135,7 +137,10 @@ export interface SockManEvents {
   onError?(id: ConnectionId, error: SockError): void
   /** The queue is empty after `send` had said false, or a borrowed buffer is free again (C54, C61). */
   onReadyToSend?(id: ConnectionId): void
-  /** Accepting fails for lack of descriptors or memory; at most once per second; it resumes by itself (C21). */
+  /**
+   * Accepting fails for lack of descriptors or memory and resumes by itself (C21), or what was accepted had to be closed:
+   * `ERR_FD_NOT_SELECTABLE` (C22). At most once per second and listener; `stats().acceptErrors` counts them all.
+   */
   onListenError?(listener: Listener, error: SockError): void
   /** The last event of an id; `unsentBytes` never reached the kernel (C66). */
   onClosed?(id: ConnectionId, unsentBytes: number): void
@@ -211,7 +216,7 @@ export interface Stats {
   receivePool: number
   /** Times a ring or a kernel queue was full and reaping had to wait. */
   overflows: number
-  /** Accepts that failed for a transient reason (C20). */
+  /** Accepts that failed (C20, C21) or were closed because the mechanism cannot watch their descriptor (C22). */
   acceptErrors: number
 }
 

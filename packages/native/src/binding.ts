@@ -1,4 +1,4 @@
-/** What an addon exports: `binding.h` in TypeScript. Failures throw errors with `errno` and `syscall`. */
+/** What an addon exports: `binding.h` in TypeScript. Failures throw errors as in `failure.ts`. */
 export interface Addon {
   /** Whether libuv's symbols are there and the engine can be watched by Node's loop. */
   readonly inlineAvailable: boolean

@@ -26,8 +26,8 @@ export const Flag = {
   /** `onReadyToSend` is owed when the queue is empty. */
   awaitsReady: 8,
   borrowing: 16,
-  /** Waits in the list of what the next batch begins with. */
-  local: 32,
+  /** Waits in the list of what the next batch begins with (`turn.ts`). */
+  due: 32,
   /** The end of stream came while data was held. */
   heldEof: 64,
 } as const
@@ -79,6 +79,12 @@ export class Connections {
   find(id: ConnectionId): number {
     const slot = id & (SLOTS - 1)
     return slot < this.ids.length && this.ids[slot] === id && id > 0 ? slot : -1
+  }
+
+  /** The slot of an id that its owner may still use, else -1. */
+  findOpen(id: ConnectionId): number {
+    const slot = this.find(id)
+    return slot < 0 || this.states[slot]! >= State.closing ? -1 : slot
   }
 
   /** The slots in use. */

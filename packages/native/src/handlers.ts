@@ -27,6 +27,11 @@ export class Handlers {
     } as SockManEvents
   }
 
+  /** Those of `events` where they override these. */
+  or(events: SockManEvents | undefined): Handlers {
+    return events ? new Handlers(events) : this
+  }
+
   data(id: ConnectionId, data: Uint8Array): void {
     this.#onData.call(this.#owner, id, data)
   }

@@ -33,7 +33,7 @@ export interface NativeBackendSpec {
 }
 
 /** These mean that the machine is short of something, not that the mechanism is unavailable. */
-const RESOURCE = new Set(['ENOMEM', 'EMFILE', 'ENFILE', 'ENOBUFS'])
+const RESOURCE = new Set(['ENOMEM', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ERR_FD_NOT_SELECTABLE'])
 
 /** A backend over the addon `build/Release/NAME.node` of its package. */
 export function nativeBackend(spec: NativeBackendSpec): Backend {

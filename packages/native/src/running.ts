@@ -1,21 +1,21 @@
 import process from 'node:process'
-import type { NativeSockMan } from './native-sock-man'
+import type { RunState } from './run-state'
 
 /**
  * SockMans with a live engine: kept from being collected, and ended before the process is. Environment cleanup hooks
  * do not run on `process.exit()` or an uncaught exception, so an `exit` listener is there while any of them lives.
  */
-const running = new Set<NativeSockMan>()
+const running = new Set<RunState>()
 
 function disposeAll(): void {
-  for (const man of running) man.dispose()
+  for (const run of running) run.dispose()
 }
 
-export function enter(man: NativeSockMan): void {
+export function enter(run: RunState): void {
   if (running.size === 0) process.on('exit', disposeAll)
-  running.add(man)
+  running.add(run)
 }
 
-export function leave(man: NativeSockMan): void {
-  if (running.delete(man) && running.size === 0) process.off('exit', disposeAll)
+export function leave(run: RunState): void {
+  if (running.delete(run) && running.size === 0) process.off('exit', disposeAll)
 }

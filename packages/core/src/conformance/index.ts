@@ -7,6 +7,7 @@ import { ending } from './ending'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { lifecycle } from './lifecycle'
+import { limits } from './limits'
 import { observation } from './observation'
 import { ownership } from './ownership'
 import { receiving } from './receiving'
@@ -38,6 +39,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     closing,
     observation,
     ownership,
+    limits,
   ]
   runCases(backend, areas.flat(), options)
 }

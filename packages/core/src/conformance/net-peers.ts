@@ -63,13 +63,18 @@ class NetNetwork implements PeerNetwork {
 
   async silent(): Promise<string> {
     // A listener that never accepts: its thread sleeps. Linux completes backlog + 1 handshakes and drops the next SYN.
-    const worker = new Worker(SILENT, { eval: true })
+    const gate = new Int32Array(new SharedArrayBuffer(4))
+    const worker = new Worker(SILENT, { eval: true, workerData: gate })
     const port = await new Promise<number>((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
     })
     this.#owned.add({
-      destroy: () => void worker.terminate(),
+      // It ends by itself: Deno cannot terminate a thread that sleeps.
+      destroy: () => {
+        Atomics.store(gate, 0, 1)
+        Atomics.notify(gate, 0)
+      },
       closed: new Promise((resolve) => worker.once('exit', resolve)),
     })
     const address = `127.0.0.1:${port}`
@@ -91,10 +96,11 @@ class NetNetwork implements PeerNetwork {
 }
 
 const SILENT = `
-  const { parentPort } = require('node:worker_threads')
+  const { parentPort, workerData } = require('node:worker_threads')
   const server = require('node:net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => {
     parentPort.postMessage(server.address().port)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    Atomics.wait(workerData, 0, 0)
+    process.exit()
   })`
 
 class NetListener implements PeerListener {
@@ -222,9 +228,13 @@ class NetPeer implements Peer {
   }
 
   reset(): void {
+    const socket = this.#socket
+    if (this.local === 'unix:') return this.destroy()
+    // Deno resets at once, but knows nothing of the mark below.
+    if ('deno' in process.versions) return void socket.resetAndDestroy()
     // What resetAndDestroy() sets before it ends the stream in the ordinary way, which would put a FIN before the RST.
-    if (this.local !== 'unix:') Object.assign(this.#socket, { resetAndClosing: true })
-    this.#socket.destroy()
+    Object.assign(socket, { resetAndClosing: true })
+    socket.destroy()
   }
 
   destroy(): void {

@@ -27,7 +27,8 @@ export class Trial {
   readonly #opened: Watched[] = []
   readonly #unwatched: SockMan[] = []
   readonly #children: Child[] = []
-  readonly #before: ReadonlySet<string>
+  /** Descriptors that are not the SockMans': those from before, and the pipes of children. */
+  readonly #foreign: Set<string>
 
   /** Runs a case within `limit` ms; past that it fails with what was awaited and the last events. */
   static async run(facts: Facts, limit: number, body: (trial: Trial) => Promise<void>): Promise<void> {
@@ -46,7 +47,7 @@ export class Trial {
 
   private constructor(facts: Facts) {
     this.facts = facts
-    this.#before = facts.supports.descriptors ? openDescriptors() : new Set()
+    this.#foreign = facts.supports.descriptors ? openDescriptors() : new Set()
     this.network = facts.network()
   }
 
@@ -119,8 +120,20 @@ export class Trial {
 
   /** Runs a scenario of `child.ts` in a process of its own. */
   child(scenario: string, ...args: string[]): Child {
-    const child = runChild(this.facts, scenario, args)
+    return this.#own(() => runChild(this.facts, scenario, args))
+  }
+
+  /** The same with at most so many descriptors. */
+  limitedChild(descriptors: number, scenario: string, ...args: string[]): Child {
+    return this.#own(() => runChild(this.facts, scenario, args, descriptors))
+  }
+
+  #own(run: () => Child): Child {
+    const before = openDescriptors()
+    const child = run()
     this.#children.push(child)
+    // Its pipes are the runtime's own affair: Bun may close them after it said so.
+    for (const it of openDescriptors()) if (!before.has(it)) this.#foreign.add(it)
     return child
   }
 
@@ -132,7 +145,7 @@ export class Trial {
     for (const result of stopped) if (result.status === 'rejected') throw result.reason
     for (const { log } of this.#opened) assert.deepEqual(log.violations, [], log.toString())
     if (!this.supports.descriptors) return
-    const left = [...openDescriptors()].filter((it) => !this.#before.has(it))
+    const left = [...openDescriptors()].filter((it) => !this.#foreign.has(it))
     assert.deepEqual(left, [], 'descriptors left open')
   }
 

@@ -1,6 +1,6 @@
 // What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives, and
 // `inlineAvailable`. Everything here is for the JavaScript thread. Failures are thrown as errors with `errno`
-// and `syscall`.
+// and `syscall`, or with `descriptor` and `descriptorLimit` when the engine cannot watch it.
 #pragma once
 
 #include <napi.h>
@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "cork.h"
 #include "inline_drive.h"
 #include "send_path.h"
 #include "thread_drive.h"
@@ -72,13 +73,13 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     const size_t most = size(info[4]);
     auto memory = Region::map(most);
     auto words = Region::map(sizeof(EventRing::Shared));
-    auto cork = Region::map(size(info[7]) + kCorkEntries * sizeof(CorkEntry));
+    auto cork = Region::map(Cork<Loop>::kEntriesSize + size(info[7]));
     if (!memory || !words || !cork) {
       raise({ENOMEM, "mmap"});
       return;
     }
     region_ = *memory;
-    cork_ = *cork;
+    cork_.emplace(*cork);
     ring_.emplace(*words);
     pool_.emplace(region_, block, size(info[3]), most);
     auto engine = E::open(*pool_, inlineDrive);
@@ -98,21 +99,13 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
     Napi::Object self = info.This().As<Napi::Object>();
     self.Set("ringMemory", expose(ring_->memory()));
-    self.Set("cork", expose(cork_));
+    self.Set("cork", expose(cork_->memory()));
     Napi::Object details = Napi::Object::New(env_);
     for (const auto& [key, value] : loop_->engine().details()) details.Set(key, value);
     self.Set("details", details);
   }
 
  private:
-  struct CorkEntry {
-    int32_t slot;
-    uint32_t offset;
-    uint32_t length;
-    uint32_t flags;
-  };
-  static constexpr uint32_t kCorkEntries = 1024;
-
   struct OwnListener {
     std::unique_ptr<Listener> port;
     std::string path;  // to be removed when it closes
@@ -138,6 +131,10 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     Napi::Error error = Napi::Error::New(env_, failure.syscall);
     error.Set("errno", Napi::Number::New(env_, -failure.error));
     error.Set("syscall", Napi::String::New(env_, failure.syscall));
+    if (failure.descriptor >= 0) {
+      error.Set("descriptor", Napi::Number::New(env_, failure.descriptor));
+      error.Set("descriptorLimit", Napi::Number::New(env_, E::kDescriptorLimit));
+    }
     error.ThrowAsJavaScriptException();
   }
   Napi::Value undefined(const Failure& failure) {
@@ -190,14 +187,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     options.reusePort = info[4].As<Napi::Boolean>();
     options.ipv6Only = info[5].As<Napi::Boolean>();
     Warnings warnings;
-    auto fd = openListener(wanted, options, warnings);
+    auto fd = openListener(wanted, options, E::kDescriptorLimit, warnings);
     if (!fd) return undefined(fd.failure());
     const std::string path = wanted.path();
     return watch(std::move(*fd), path.empty() || path[0] == '@' ? "" : path, warnings);
   }
   /// (fd) → as listen
   Napi::Value adoptListener(const Info& info) {
-    auto fd = adoptStream(integer(info[0]), true);
+    auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     return watch(std::move(*fd), "", {});
   }
@@ -242,7 +239,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     options.noDelay = info[3].As<Napi::Boolean>();
     options.keepAlive = integer(info[4]);
     Warnings warnings;
-    auto fd = openStream(to.family());
+    auto fd = openStream(to.family(), E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     applyOptions(fd->get(), to.family(), options, warnings);
     if (!local.empty()) {
@@ -262,7 +259,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   /// (fd, noDelay, keepAlive) → [slot, warnings]
   Napi::Value adopt(const Info& info) {
-    auto fd = adoptStream(integer(info[0]), false);
+    auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
     ConnectionOptions options;
@@ -318,32 +315,11 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   // ---- Sending ----
 
-  /// (count): sends the first entries of the cork, in one system call per connection; answers how many of
-  /// those connections have something queued now.
+  /// (count) → how many of the corked connections have something queued now
   Napi::Value flush(const Info& info) {
     const auto count = static_cast<uint32_t>(integer(info[0]));
-    const auto* entries = reinterpret_cast<const CorkEntry*>(cork_->base());
-    std::byte* bytes = cork_->base() + kCorkEntries * sizeof(CorkEntry);
-    uint32_t behind = 0;
-    done_.assign(count, false);
     ring_->enter();
-    for (uint32_t i = 0; i < count; i++) {
-      if (done_[i]) continue;
-      parts_.clear();
-      size_t total = 0;
-      uint32_t flags = 0;
-      for (uint32_t j = i; j < count; j++) {
-        if (entries[j].slot != entries[i].slot) continue;
-        done_[j] = true;
-        flags = entries[j].flags;
-        total += entries[j].length;
-        parts_.push_back({bytes + entries[j].offset, entries[j].length});
-      }
-      Connection& c = *table_.at(entries[i].slot);
-      sending_.send(c, parts_.data(), static_cast<int>(parts_.size()), total, flags & SendPath<Loop>::kMore);
-      if (sending_.queued(c) > 0) behind++;
-    }
-    return Napi::Number::New(env_, behind);
+    return Napi::Number::New(env_, cork_->flush(count, table_, sending_));
   }
   /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when it is free again
   /// already.
@@ -476,7 +452,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   // In the order of construction: what is below uses what is above, and goes first.
   Napi::Env env_;
-  std::shared_ptr<Region> region_, cork_;
+  std::shared_ptr<Region> region_;
   typename Loop::Table table_;
   std::unordered_map<int32_t, OwnListener> listeners_;
   std::optional<EventRing> ring_;
@@ -485,8 +461,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   std::optional<Delivery> delivery_;
   std::unique_ptr<Drive> drive_;
   SendPath<Loop> sending_;
-  std::vector<iovec> parts_;
-  std::vector<bool> done_;
+  std::optional<Cork<Loop>> cork_;
   Totals last_{};
   int32_t listenerCount_ = 0;
   bool started_ = false;

@@ -66,14 +66,16 @@ struct EngineCounters {
 ///   received(port, block, offset, length)   one more record into the pool's block, already counted there
 ///   receiveEnded(port, errno)               0 is end of stream; no more `received` until `receive`
 ///   sent(port, count)                       what `send` came to: a count or a negative errno
-///   hungUp(port, errno)                     noticed without receiving: the socket's error, 0 when there is
-///   none forgotten(port)                         nothing is in flight; the descriptor may be closed
+///   hungUp(port, errno)                     noticed without receiving: the socket's error, 0 if none
+///   forgotten(port)                         nothing is in flight; the descriptor may be closed
 ///   hasRoom()                               false: report no more accepts and receives until the next `reap`
 template <class E>
 concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& pool, Time deadline) {
   requires std::derived_from<typename E::Port, PortBase>;
   /// Whether `completionFd` can be watched by Node's loop.
   { E::kInline } -> std::convertible_to<bool>;
+  /// Descriptors at or beyond it are refused before the engine meets them (C22): `supports.descriptorLimit`.
+  { E::kDescriptorLimit } -> std::convertible_to<int>;
   /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine.
   { E::open(pool, bool()) } -> std::same_as<Result<std::unique_ptr<E>>>;
   /// Once, first on the driving thread.

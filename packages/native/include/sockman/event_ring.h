@@ -37,7 +37,7 @@ enum class Event : int32_t {
   error = 5,        // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
   drained = 6,      // slot: the queue is empty
   closed = 7,       // slot, a = errno of a failed connect or 0, length/b = low/high half of the unsent bytes
-  listenError = 8,  // slot = listener, a = errno
+  listenError = 8,  // slot = listener, a = errno, or 0 and b = an accepted descriptor beyond the limit
   listenerClosed = 9,  // slot = listener
   stopped = 10,
 };

@@ -3,9 +3,13 @@
 
 #include <unistd.h>
 
+#include <climits>
 #include <utility>
 
 namespace sockman {
+
+/// The `kDescriptorLimit` of an engine that watches every descriptor.
+constexpr int kNoDescriptorLimit = INT_MAX;
 
 /// Owns a file descriptor; -1 when empty. Closed once, never retried on EINTR (close(2), Linux).
 class Fd {

@@ -1,13 +1,18 @@
 // The engine of mechanisms that say what is ready (poll, select, epoll): turns readiness into completions.
 //
-// A Poller only keeps interests and waits:
+// A Poller only keeps interests and waits. All members but `open` and `wake` are called on the driving
+// thread:
+//   kInline, kDescriptorLimit        as in the concept
 //   Port                             a ReadinessPort with what it keeps there
+//   open()                           JavaScript thread: everything that may be refused; a Result<Poller>
 //   add(port), remove(port)          O(1)
 //   update(port, read, write)        level-triggered interest; with neither it may still report a hang-up
 //   mute(port)                       not even that, until the next update
-//   wait(deadline)                   blocks; wake() ends it, from any thread, also the next one
-//   ready(visit)                     visit(port, readable, writable, hungUp) for what the last wait found;
-//                                    ports may be removed meanwhile
+//   wait(deadline)                   blocks (0: does not); wake() ends it, from any thread, also the next one
+//   ready(visit)                     visit(port, readable, writable, hungUp), once for what the last wait
+//                                    found; ports may be removed meanwhile
+//   completionFd()                   with kInline: readable while wait(0) would find something, a wake
+//   included
 #pragma once
 
 #include <sys/socket.h>
@@ -30,13 +35,14 @@ template <class Poller>
 class ReadinessEngine {
  public:
   static constexpr bool kInline = Poller::kInline;
+  static constexpr int kDescriptorLimit = Poller::kDescriptorLimit;
 
   using Port = typename Poller::Port;
 
-  static Result<std::unique_ptr<ReadinessEngine>> open(ReceivePool& pool, bool) {
+  static Result<std::unique_ptr<ReadinessEngine>> open(ReceivePool& pool, bool inlineDrive) {
     auto poller = Poller::open();
     if (!poller) return poller.failure();
-    return std::unique_ptr<ReadinessEngine>(new ReadinessEngine(std::move(*poller), pool));
+    return std::unique_ptr<ReadinessEngine>(new ReadinessEngine(std::move(*poller), pool, inlineDrive));
   }
   ~ReadinessEngine() {
     if (block_ != ReceivePool::kNone) pool_.finish(block_);
@@ -100,9 +106,10 @@ class ReadinessEngine {
   void wake() { poller_.wake(); }
   void submit() {}
 
-  /// Reports what the last wait found; more would take another wait.
+  /// Reports what the last wait found; more would take another wait. Inline it was Node's loop that waited.
   template <class Sink>
   void reap(Sink& sink) {
+    if (inline_) wait(0);
     for (size_t i = 0; i < forgotten_.size(); i++) sink.forgotten(*forgotten_[i]);
     forgotten_.clear();
     poller_.ready([&](Port& port, bool readable, bool writable, bool hungUp) {
@@ -120,8 +127,11 @@ class ReadinessEngine {
   }
   bool busy() const { return !forgotten_.empty(); }
 
-  int completionFd() const { return poller_.completionFd(); }
-  void acknowledge() { poller_.acknowledge(); }
+  int completionFd() const {
+    if constexpr (kInline) return poller_.completionFd();
+    return -1;
+  }
+  void acknowledge() {}  // wait does
   Details details() const { return {}; }
   const EngineCounters& counters() const { return counters_; }
 
@@ -131,7 +141,8 @@ class ReadinessEngine {
       256 * 1024;                                  // fairness: what one connection may take before the next
   static constexpr size_t kLeastRead = 16 * 1024;  // a shorter rest of a block is left unused
 
-  ReadinessEngine(Poller poller, ReceivePool& pool) : poller_(std::move(poller)), pool_(pool) {}
+  ReadinessEngine(Poller poller, ReceivePool& pool, bool inlineDrive)
+      : poller_(std::move(poller)), pool_(pool), inline_(inlineDrive) {}
 
   void update(Port& port) {
     if (port.forgetting) return;
@@ -221,6 +232,7 @@ class ReadinessEngine {
 
   Poller poller_;
   ReceivePool& pool_;
+  const bool inline_;
   uint32_t block_ = ReceivePool::kNone;  // being filled
   std::vector<Port*> starved_;
   std::vector<Port*> forgotten_;

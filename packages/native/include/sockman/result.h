@@ -10,8 +10,10 @@ namespace sockman {
 struct Failure {
   int error;            // positive errno
   const char* syscall;  // static string
+  int descriptor = -1;  // a descriptor at or beyond the engine's limit: no call has failed
 
   static Failure last(const char* syscall) { return {errno, syscall}; }
+  static Failure unwatchable(int fd) { return {0, "", fd}; }
 };
 
 template <class T>

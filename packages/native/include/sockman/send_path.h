@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 #include <utility>
 
 #include "command.h"
+#include "deadlines.h"
 #include "sockets.h"
 
 namespace sockman {
@@ -66,7 +68,7 @@ class SendPath {
       size_t offset = 0, length = 0;  // of what is left
       Chunk::Ptr chunk;
     };
-    std::deque<Item> items;  // begins with a borrowed one when not empty
+    std::list<Item> items;  // begins with a borrowed one when not empty; empty, it takes no memory
   };
 
   explicit SendPath(Post post) : post_(std::move(post)) {}

@@ -41,14 +41,17 @@ inline void applyOptions(int fd, int family, const ConnectionOptions& options, W
   }
 }
 
-inline Result<Fd> openStream(int family) {
+/// @param limit the engine's: a descriptor at or beyond it is refused, before it has done anything
+inline Result<Fd> openStream(int family, int limit) {
   Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return Failure::last("socket");
+  if (fd.get() >= limit) return Failure::unwatchable(fd.get());
   return fd;
 }
 
-inline Result<Fd> openListener(const Address& address, const ListenOptions& options, Warnings& warnings) {
-  auto fd = openStream(address.family());
+inline Result<Fd> openListener(const Address& address, const ListenOptions& options, int limit,
+                               Warnings& warnings) {
+  auto fd = openStream(address.family(), limit);
   if (!fd) return fd;
   const int raw = fd->get();
   if (address.family() != AF_UNIX) setOption(raw, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", warnings);
@@ -67,9 +70,10 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
 }
 
 /// A descriptor from outside becomes non-blocking and close-on-exec, after a check that it is a stream socket
-/// in the wanted state.
-inline Result<Fd> adoptStream(int raw, bool listening) {
+/// in the wanted state and below the engine's limit.
+inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
   Fd fd(raw);
+  if (raw >= limit) return Failure::unwatchable(raw);
   int type = 0;
   int accepting = 0;
   socklen_t length = sizeof type;
@@ -103,6 +107,26 @@ inline bool isBroken(int fd) {
 /// Errors after which the same call may be tried again.
 inline bool isTransient(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/// Errors of accept(2) that are the new connection's and gone with it: the next one may be accepted at once.
+inline bool isOfConnection(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace sockman

@@ -1,0 +1,30 @@
+import type { Backend } from '@sockman/core'
+import { nativeBackend } from '@sockman/native'
+
+/** select(2): for descriptors below `FD_SETSIZE`, on a network thread, since it must block. */
+export const backend: Backend = nativeBackend({
+  name: 'select',
+  url: import.meta.url,
+  whenNotBuilt: 'run npm rebuild @sockman/backend-select with a C++20 compiler, make and python3 installed',
+  whenRefused: (code) =>
+    code === 'ERR_FD_NOT_SELECTABLE'
+      ? 'choose poll, or create the SockMan while fewer than 1024 descriptors are open'
+      : 'choose another backend',
+  supports: {
+    drives: ['thread'],
+    descriptorLimit: 1024,
+    unixSockets: true,
+    abstractUnix: true,
+    halfClose: true,
+    resetWhilePaused: false,
+    closeWhilePaused: false,
+    zeroCopyReceive: true,
+    optimisticSend: true,
+    unixReset: true,
+    acceptFilterBeforeRead: true,
+    reusePort: true,
+    descriptors: true,
+    multishot: false,
+    providedBuffers: false,
+  },
+})

@@ -1,0 +1,232 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
+import { createServer, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { SockError } from '../errors'
+import type { SockMan } from '../sock-man'
+import type { Stage } from './child'
+
+type Answers = Readonly<Record<string, (argument: string) => unknown>>
+
+/**
+ * What `child.ts` runs for `limits.ts`: each prints an address, then answers the commands that come on descriptor 3 with a
+ * line of JSON each, until `stop`.
+ */
+export const limitScenarios = {
+  /** C22: the process's descriptors were taken before: `args` is how many. */
+  'filled-before'({ create, args }: Stage): void {
+    fill(Number(args[0]))
+    const before = readdirSync('/proc/self/fd').length
+    try {
+      const man = echo(create)
+      console.log(JSON.stringify({ address: `${man.listen('127.0.0.1:0').address}` }))
+      serve(man, {})
+    } catch (error) {
+      const { code, message } = error as SockError
+      console.log(JSON.stringify({ code, message, leaked: readdirSync('/proc/self/fd').length - before }))
+    }
+  },
+
+  /** C22: they are taken while it works. */
+  'filled-after'({ create }: Stage): void {
+    const errors: string[] = []
+    let tell!: () => void
+    const told = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    const man = echo(create, (code) => {
+      errors.push(code)
+      tell()
+    })
+    const { address } = man.listen('127.0.0.1:0')
+    let taken: number[] = []
+    serve(man, {
+      fill: (count) => {
+        taken = fill(Number(count))
+        return taken.length
+      },
+      /** What each way of opening a connection or a listener comes to, and whether it left something behind. */
+      open: () => {
+        const directory = mkdtempSync(join(tmpdir(), 'sockman-'))
+        const path = join(directory, 'sock')
+        const before = readdirSync('/proc/self/fd').length
+        const given = openSync('/dev/null', 'r')
+        const outcome = {
+          connect: attempt(() => void man.connect(address)),
+          listen: attempt(() => void man.listen('127.0.0.1:0')),
+          unix: attempt(() => man.listen(`unix:${path}`).close()),
+          adopt: attempt(() => void man.adopt({ release: () => given })),
+          adopted: attempt(() => void fstatSync(given)),
+          leaked: readdirSync('/proc/self/fd').length - before,
+          path: existsSync(path),
+        }
+        rmSync(directory, { recursive: true })
+        return outcome
+      },
+      /** Not before a refusal that the engine has counted has been told here too. */
+      report: async () => {
+        const { accepted, acceptErrors, connections } = man.stats()
+        if (acceptErrors > 0) await told
+        return { accepted, acceptErrors, connections, errors }
+      },
+      empty: () => {
+        for (const fd of taken) closeSync(fd)
+        return taken.length
+      },
+    })
+    console.log(`${address}`)
+  },
+
+  /** C21: every descriptor that the process may have is taken. */
+  exhausted({ create }: Stage): void {
+    const errors: string[] = []
+    const man = echo(create, (code) => errors.push(code))
+    const { address } = man.listen('127.0.0.1:0')
+    const taken: number[] = []
+    serve(man, {
+      fill: () => {
+        try {
+          for (;;) taken.push(openSync('/dev/null', 'r'))
+        } catch (error) {
+          return (error as SockError).code
+        }
+      },
+      /** A window of so many ms: CPU as a share of it, wake-ups and errors so far. */
+      measure: (ms) =>
+        new Promise((resolve) => {
+          const { wakeups } = man.stats()
+          const begun = performance.now()
+          const cpu = process.cpuUsage()
+          setTimeout(() => {
+            const { user, system } = process.cpuUsage(cpu)
+            const took = performance.now() - begun
+            const share = (user + system) / 1000 / took
+            resolve({ took, share, wakeups: man.stats().wakeups - wakeups, errors })
+          }, Number(ms))
+        }),
+      free: () => {
+        closeSync(taken.pop()!)
+        return taken.length
+      },
+    })
+    console.log(`${address}`)
+  },
+
+  /** C39: a descriptor is closed behind the engine's back. */
+  'bad-descriptor'({ create }: Stage): void {
+    const man = echo(create)
+    const { address } = man.listen('127.0.0.1:0')
+    let known: readonly number[] = []
+    serve(man, {
+      /** Remembers the sockets there are. */
+      look: () => {
+        known = sockets()
+        return known.length
+      },
+      /** Closes the one that has come since. */
+      break: () => {
+        const [fd, ...others] = sockets().filter((each) => !known.includes(each))
+        closeSync(fd!)
+        return others.length
+      },
+      measure: (ms) =>
+        new Promise((resolve) => {
+          const cpu = process.cpuUsage()
+          setTimeout(() => {
+            const { user, system } = process.cpuUsage(cpu)
+            resolve((user + system) / 1000 / Number(ms))
+          }, Number(ms))
+        }),
+    })
+    console.log(`${address}`)
+  },
+
+  /** C71: greets and keeps every connection, by SockMan or by `node:net` as `args` says. */
+  crowd({ create, args }: Stage): void {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const measure = (): number => {
+      for (let n = 0; n < 3; n++) collect()
+      return process.memoryUsage.rss()
+    }
+    const greeting = Buffer.from('!')
+    if (args[0] === 'net') {
+      const open = new Set<Socket>()
+      const server = createServer((socket) => {
+        open.add(socket.on('error', () => {}).once('close', () => open.delete(socket)))
+        socket.write(greeting)
+      }).listen(0, '127.0.0.1', () => {
+        const { port } = server.address() as { port: number }
+        const stop = (): void => {
+          server.close()
+          for (const socket of open) socket.destroy()
+        }
+        serve({ stop }, { measure })
+        console.log(`127.0.0.1:${port}`)
+      })
+      return
+    }
+    const man = create({ onAccepted: (id) => void man.send(id, greeting) })
+    const { address } = man.listen('127.0.0.1:0')
+    serve(man, { measure, report: () => man.stats() })
+    console.log(`${address}`)
+  },
+}
+
+/** An echo; `note` gets the codes of `onListenError`. */
+function echo(create: Stage['create'], note: (code: string) => void = () => {}): SockMan {
+  const man = create({
+    onData: (id, data) => void man.send(id, data),
+    onListenError: (_listener, { code }) => note(code),
+  })
+  return man
+}
+
+/** Answers commands, `name argument`, until `stop`. */
+function serve(man: { stop(): unknown }, answers: Answers): void {
+  const socket = new Socket({ fd: 3 })
+  const lines = createInterface({ input: socket })
+  lines.on('line', async (line) => {
+    const [name, argument] = line.split(' ') as [string, string]
+    if (name !== 'stop') return console.log(JSON.stringify(await answers[name]!(argument)))
+    lines.close()
+    socket.destroy()
+    man.stop()
+  })
+}
+
+/** Opens files until their numbers have reached `count`. */
+function fill(count: number): number[] {
+  const taken: number[] = []
+  while ((taken.at(-1) ?? 0) < count) taken.push(openSync('/dev/null', 'r'))
+  return taken
+}
+
+function attempt(call: () => void): string {
+  try {
+    call()
+    return 'done'
+  } catch (error) {
+    return (error as SockError).code
+  }
+}
+
+/** The numbers of this process's sockets. */
+function sockets(): number[] {
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((fd) => attempt(() => readlinkSync(`/proc/self/fd/${fd}`)) === 'done')
+    .filter((fd) => readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:'))
+}

@@ -1,0 +1,197 @@
+import {
+  type ConnectionId,
+  type Releasable,
+  type ResolvedConnectionOptions,
+  type ResolvedConnectOptions,
+  type SockAddr,
+  SockError,
+  type SockManEvents,
+} from '@sockman/core'
+import type { Announcer } from './announcer'
+import type { NativeEngine } from './binding'
+import { type Connections, State } from './connections'
+import { type EventRing, Field } from './event-ring'
+import { aborted, attempt } from './failure'
+import type { Handlers } from './handlers'
+import type { HeldData } from './held'
+import type { Listeners } from './listeners'
+import { Outbound } from './outbound'
+import type { RunState } from './run-state'
+import type { Sending } from './sending'
+import { addressText, parseAddress, takeDescriptor } from './values'
+
+/**
+ * The life of ids, from connect, adopt or accept to their end. A slot is taken when the id is made and freed at
+ * `closed`, the last record about it.
+ */
+export class ConnectionLife {
+  readonly #native: NativeEngine
+  readonly #words: Int32Array
+  readonly #connections: Connections
+  readonly #held: HeldData
+  readonly #sending: Sending
+  readonly #listeners: Listeners
+  readonly #run: RunState
+  readonly #announcer: Announcer
+  readonly #handlers: Handlers
+  readonly #outbound = new Outbound()
+  /** How many there were. */
+  accepted = 0
+  connected = 0
+
+  constructor(parts: {
+    readonly native: NativeEngine
+    readonly ring: EventRing
+    readonly connections: Connections
+    readonly held: HeldData
+    readonly sending: Sending
+    readonly listeners: Listeners
+    readonly run: RunState
+    readonly announcer: Announcer
+    readonly handlers: Handlers
+  }) {
+    this.#native = parts.native
+    this.#words = parts.ring.words
+    this.#connections = parts.connections
+    this.#held = parts.held
+    this.#sending = parts.sending
+    this.#listeners = parts.listeners
+    this.#run = parts.run
+    this.#announcer = parts.announcer
+    this.#handlers = parts.handlers
+  }
+
+  // ---- Begin ----
+
+  connect(to: SockAddr, options: ResolvedConnectOptions): ConnectionId {
+    const { events, noDelay, keepAlive, timeout, signal, localAddress } = options
+    const from = localAddress ? addressText(localAddress) : ''
+    const [slot, warnings] = attempt(
+      () => this.#native.connect(addressText(to), from, timeout, noDelay, keepAlive),
+      localAddress ?? to,
+    )
+    const id = this.#add(slot, State.connecting, events)
+    this.#outbound.add(slot, to)
+    this.#announcer.warn(warnings, to)
+    if (signal) {
+      this.#outbound.watch(slot, signal, () => {
+        this.#connections.states[slot] = State.aborted
+        this.#native.close(slot, 0, 0)
+      })
+    }
+    return id
+  }
+
+  adopt(sock: Releasable, { events, noDelay, keepAlive }: ResolvedConnectionOptions): ConnectionId {
+    const [slot, warnings] = attempt(() => this.#native.adopt(takeDescriptor(sock), noDelay, keepAlive))
+    this.#announcer.warn(warnings, undefined)
+    return this.#add(slot, State.open, events)
+  }
+
+  #add(slot: number, state: number, events: SockManEvents | undefined): ConnectionId {
+    this.#run.hold()
+    return this.#connections.add(slot, state, this.#handlers.or(events))
+  }
+
+  // ---- End ----
+
+  /** Of an open slot. Nothing but `closed` follows. */
+  close(slot: number, flags: number, timeout: number): void {
+    this.#sending.flush()
+    const c = this.#connections
+    c.states[slot] = State.closing
+    c.lost[slot] = this.#native.close(slot, flags, timeout)
+    this.#held.drop(slot)
+    this.#outbound.unwatch(slot)
+  }
+
+  closeAll(): void {
+    const c = this.#connections
+    for (const slot of c.slots()) if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
+  }
+
+  // ---- Records ----
+
+  onAccepted(number: number, position: number): void {
+    const listener = this.#listeners.get(number)
+    if (this.#run.stopping || !listener) return this.#native.reject(position)
+    const slot = this.#native.admit(position)
+    if (slot < 0) return
+    const c = this.#connections
+    const id = c.add(slot, State.open, listener.handlers)
+    this.#run.hold()
+    const [me, them] = this.#established(slot)
+    this.accepted++
+    this.#announcer.accepted(id, me, them)
+    let wanted = true
+    try {
+      wanted = listener.handlers.accepted(id, me, them, listener)
+    } finally {
+      if (c.states[slot] === State.open) {
+        this.#sending.flush()
+        if (wanted) {
+          this.#native.start(slot)
+        } else {
+          this.close(slot, 0, 0)
+          c.states[slot] = State.refused
+        }
+      }
+    }
+  }
+
+  onConnected(slot: number): void {
+    const c = this.#connections
+    if (c.states[slot] !== State.connecting) return
+    c.states[slot] = State.open
+    this.#outbound.unwatch(slot)
+    const [me, them] = this.#established(slot)
+    const id = c.ids[slot] as ConnectionId
+    this.connected++
+    this.#announcer.connected(id, me, them)
+    c.handlers[slot]!.connected(id, me, them)
+  }
+
+  #established(slot: number): readonly [me: SockAddr, them: SockAddr] {
+    const [me, them] = this.#native.established(slot)
+    return [parseAddress(me), parseAddress(them)]
+  }
+
+  onError(slot: number, at: number): void {
+    const c = this.#connections
+    if (c.states[slot] !== State.open) return
+    const words = this.#words
+    const undeliveredBytes = this.#held.drop(slot) + words[at + Field.length]!
+    const unsentBytes = this.#native.queued(slot)
+    const [, them] = this.#native.established(slot)
+    c.states[slot] = State.failed
+    const syscall = words[at + Field.b] === 1 ? 'send' : 'recv'
+    const where = (this.#outbound.target(slot) ?? parseAddress(them)).where
+    const error = SockError.fromErrno(words[at + Field.a]!, syscall, where, { undeliveredBytes, unsentBytes })
+    if (!c.handlers[slot]!.error(c.ids[slot] as ConnectionId, error)) this.close(slot, 0, 0)
+  }
+
+  onClosed(slot: number, at: number): void {
+    const c = this.#connections
+    const words = this.#words
+    const state = c.states[slot]!
+    const id = c.ids[slot] as ConnectionId
+    const handlers = c.handlers[slot]!
+    const errno = words[at + Field.a]!
+    const unsent = (words[at + Field.length]! >>> 0) + words[at + Field.b]! * 2 ** 32 + c.lost[slot]!
+    const target = this.#outbound.target(slot)
+    this.#outbound.remove(slot)
+    this.#held.drop(slot)
+    c.remove(slot)
+    this.#native.free(slot)
+    this.#run.letGo()
+    if (state === State.refused) return
+    if (state === State.connecting || state === State.aborted) {
+      const error =
+        state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
+      this.#announcer.connectFailed(id, error)
+      return handlers.connectFailed(id, error)
+    }
+    this.#announcer.closed(id, unsent)
+    handlers.closed(id, unsent)
+  }
+}

@@ -1,0 +1,93 @@
+import { type Listener, type SockAddr, SockError, type SockManEvents } from '@sockman/core'
+import type { Announcer } from './announcer'
+import type { ListenResult, NativeEngine } from './binding'
+import { attempt, notSelectable } from './failure'
+import type { Handlers } from './handlers'
+import type { RunState } from './run-state'
+import { parseAddress } from './values'
+
+/** A listener with the handlers of what it accepts. */
+export interface OwnListener extends Listener {
+  readonly handlers: Handlers
+  closed: boolean
+}
+
+/** The listening sockets, by number, until the engine has let go of them. */
+export class Listeners {
+  readonly #native: NativeEngine
+  readonly #run: RunState
+  readonly #announcer: Announcer
+  readonly #handlers: Handlers
+  readonly #descriptorLimit: number | null
+  readonly #listeners = new Map<number, OwnListener>()
+
+  constructor(
+    native: NativeEngine,
+    run: RunState,
+    announcer: Announcer,
+    handlers: Handlers,
+    descriptorLimit: number | null,
+  ) {
+    this.#native = native
+    this.#run = run
+    this.#announcer = announcer
+    this.#handlers = handlers
+    this.#descriptorLimit = descriptorLimit
+  }
+
+  get size(): number {
+    return this.#listeners.size
+  }
+  get(number: number): OwnListener | undefined {
+    return this.#listeners.get(number)
+  }
+
+  /** What `open` opens; `wanted` is the address its errors name. */
+  add(events: SockManEvents | undefined, wanted: SockAddr | undefined, open: () => ListenResult): Listener {
+    const [id, text, warnings] = attempt(open, wanted)
+    this.#run.hold()
+    const address = parseAddress(text)
+    const listener: OwnListener = {
+      id,
+      address,
+      handlers: this.#handlers.or(events),
+      closed: false,
+      close: () => this.#close(listener),
+    }
+    this.#listeners.set(id, listener)
+    this.#announcer.warn(warnings, address)
+    this.#announcer.listening(address)
+    return listener
+  }
+
+  closeAll(): void {
+    for (const listener of this.#listeners.values()) this.#close(listener)
+  }
+
+  #close(listener: OwnListener): void {
+    if (listener.closed || this.#run.ended) return
+    listener.closed = true
+    this.#native.closeListener(listener.id)
+    this.#announcer.listenerClosed(listener.address)
+  }
+
+  // ---- Records ----
+
+  /** `errno` 0: `descriptor` cannot be watched. */
+  onError(number: number, errno: number, descriptor: number): void {
+    const listener = this.#listeners.get(number)
+    if (!listener || listener.closed) return
+    const error =
+      errno === 0
+        ? notSelectable(descriptor, this.#descriptorLimit!, listener.address)
+        : SockError.fromErrno(errno, 'accept', listener.address.where)
+    this.#announcer.listenError(listener.address, error)
+    listener.handlers.listenError(listener, error)
+  }
+
+  onClosed(number: number): void {
+    this.#listeners.delete(number)
+    this.#native.freeListener(number)
+    this.#run.letGo()
+  }
+}

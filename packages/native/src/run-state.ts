@@ -1,0 +1,99 @@
+import type { NativeEngine } from './binding'
+import { stopped } from './failure'
+import { enter, leave } from './running'
+
+/** Where a SockMan is in its life: not started, running, stopping, ended; and whether it holds the process. */
+export class RunState {
+  readonly #native: NativeEngine
+  #started = false
+  #stopping: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+  #ended = false
+  /** Listeners and connections that are not at their end. */
+  #held = 0
+  #referenced = true
+  #alive = false
+
+  constructor(native: NativeEngine) {
+    this.#native = native
+  }
+
+  /** `stop` was called; stays true. */
+  get stopping(): boolean {
+    return this.#stopping !== undefined
+  }
+  /** The engine is gone. */
+  get ended(): boolean {
+    return this.#ended
+  }
+  assertRunning(): void {
+    if (this.#stopping || this.#ended) throw stopped()
+  }
+
+  /** For one more listener or connection, whose end is {@link letGo}. The first is the start. */
+  hold(): void {
+    if (!this.#started) {
+      this.#started = true
+      enter(this)
+    }
+    this.#held++
+    this.#updateAlive()
+  }
+  letGo(): void {
+    this.#held--
+    this.#updateAlive()
+  }
+
+  ref(): void {
+    this.#referenced = true
+    this.#updateAlive()
+  }
+  unref(): void {
+    this.#referenced = false
+    this.#updateAlive()
+  }
+  /** A stopping SockMan holds the process whatever it was told. */
+  #updateAlive(): void {
+    const stopping = this.#stopping !== undefined && !this.#ended
+    const working = this.#held > 0 && this.#referenced && !this.#ended
+    const alive = this.#started && (stopping || working)
+    if (alive === this.#alive) return
+    this.#alive = alive
+    this.#native.keepAlive(alive)
+  }
+
+  /** Begins to stop, once; `closeAll` closes what is held. Resolves at {@link end}. */
+  stop(closeAll: () => void): Promise<void> {
+    if (this.#stopping) return this.#stopping.promise
+    let resolve!: () => void
+    const promise = new Promise<void>((done) => {
+      resolve = done
+    })
+    this.#stopping = { promise, resolve }
+    if (!this.#started) {
+      this.#ended = true
+      this.#native.join()
+      resolve()
+      return promise
+    }
+    closeAll()
+    this.#native.stop()
+    this.#updateAlive()
+    return promise
+  }
+
+  /** After the `stopped` record, and not from inside the drive's own turn: it is what ends. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#native.join()
+    leave(this)
+    this.#updateAlive()
+    this.#stopping!.resolve()
+  }
+
+  /** Ends everything now, without events, blocking until the engine is at rest: for the end of the process. */
+  dispose(): void {
+    this.#ended = true
+    this.#native.dispose()
+  }
+}

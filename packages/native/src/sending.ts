@@ -1,0 +1,155 @@
+import { types } from 'node:util'
+import {
+  type ConnectionId,
+  invalidArgument,
+  type ResolvedSockManOptions,
+  type SendOptions,
+  SockError,
+} from '@sockman/core'
+import { type NativeEngine, SendFlag, SendResult } from './binding'
+import { type Connections, Flag, State } from './connections'
+import { Cork } from './cork'
+import { queueFull, stopped, unknownConnection } from './failure'
+import type { RunState } from './run-state'
+import type { Turn } from './turn'
+
+/**
+ * The outgoing side. Owns the cork; what the kernel does not take is the native half's (`send_path.h`), and here only
+ * counted. A connection that was told to wait, or that lends a buffer, is owed an `onReadyToSend`.
+ */
+export class Sending {
+  readonly #native: NativeEngine
+  readonly #connections: Connections
+  readonly #turn: Turn
+  readonly #run: RunState
+  readonly #options: ResolvedSockManOptions
+  readonly #cork: Cork
+  /** Calls that carried bytes. */
+  sends = 0
+
+  constructor(
+    native: NativeEngine,
+    connections: Connections,
+    turn: Turn,
+    run: RunState,
+    options: ResolvedSockManOptions,
+  ) {
+    this.#native = native
+    this.#connections = connections
+    this.#turn = turn
+    this.#run = run
+    this.#options = options
+    this.#cork = new Cork(native.cork)
+  }
+
+  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
+    if (!(data instanceof Uint8Array) && !types.isUint8Array(data)) {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
+    }
+    const c = this.#connections
+    if (this.#run.stopping) throw stopped()
+    const slot = c.find(id)
+    const state = slot < 0 ? State.closing : c.states[slot]!
+    if (state >= State.closing) throw unknownConnection(id)
+    if (state === State.failed) return false
+    if ((c.flags[slot]! & Flag.shutdown) !== 0) {
+      throw SockError.fromErrno(32, 'send')
+    }
+    if (data.length === 0) return assertAttached(data)
+    this.sends++
+    const flags = options?.more ? SendFlag.more : 0
+    const { copyThreshold, sendHighWater, sendQueueMax } = this.#options
+    if (!options?.borrow && data.length <= copyThreshold) {
+      const expected = c.queued[slot]! + this.#cork.used + data.length
+      if (expected <= sendQueueMax) {
+        if (!this.#cork.fits(data.length)) this.flush()
+        this.#cork.add(slot, data, flags)
+        if (this.#turn.inBatch && expected <= sendHighWater) return true
+        this.flush()
+        return this.#room(slot)
+      }
+    }
+    this.flush()
+    if (c.queued[slot]! + data.length > sendQueueMax) {
+      c.queued[slot] = this.#native.queued(slot)
+      if (c.queued[slot]! + data.length > sendQueueMax)
+        throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
+    }
+    return this.#sendLarge(slot, data, flags | (options?.borrow ? SendFlag.borrow : 0))
+  }
+
+  #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {
+    const c = this.#connections
+    const queued = this.#native.send(slot, data, flags)
+    if (queued === SendResult.detached)
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
+    if (flags & SendFlag.borrow) {
+      c.flags[slot]! |= Flag.awaitsReady
+      if (queued === SendResult.freeAlready) this.#turn.startWith(slot)
+      else c.flags[slot]! |= Flag.borrowing
+    }
+    c.queued[slot] = Math.max(0, queued)
+    return this.#room(slot)
+  }
+
+  /** send's boolean; false owes an `onReadyToSend`. */
+  #room(slot: number): boolean {
+    const c = this.#connections
+    if (c.queued[slot]! <= this.#options.sendHighWater) return true
+    c.flags[slot]! |= Flag.awaitsReady
+    return false
+  }
+
+  /** What every callback ends with, and every call that must not overtake a send. */
+  flush(): void {
+    if (this.#cork.used > 0) this.#cork.flush(this.#native, this.#behind)
+  }
+  readonly #behind = (slot: number): void => {
+    this.#connections.queued[slot] = this.#native.queued(slot)
+  }
+
+  /** Of an open slot. */
+  shutdown(slot: number): void {
+    const c = this.#connections
+    if ((c.flags[slot]! & Flag.shutdown) !== 0) return
+    this.flush()
+    c.flags[slot]! |= Flag.shutdown
+    this.#native.shutdown(slot)
+  }
+
+  /** Bytes still to be sent: none after an error. */
+  queued(slot: number): number {
+    return this.#connections.states[slot]! < State.failed ? this.#native.queued(slot) : 0
+  }
+  /** Of all connections. */
+  queuedBytes(): number {
+    let bytes = this.#cork.used
+    if (!this.#run.ended) for (const slot of this.#connections.slots()) bytes += this.queued(slot)
+    return bytes
+  }
+
+  // ---- Records ----
+
+  /** The engine's queue is empty. */
+  onDrained(slot: number): void {
+    const c = this.#connections
+    if (c.states[slot] !== State.open) return
+    if ((c.flags[slot]! & Flag.borrowing) !== 0) {
+      if (this.#native.pump(slot)) c.flags[slot]! &= ~Flag.borrowing
+    }
+    c.queued[slot] = this.#native.queued(slot)
+    if (c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0) return
+    c.flags[slot]! &= ~Flag.awaitsReady
+    c.handlers[slot]!.readyToSend(c.ids[slot] as ConnectionId)
+  }
+}
+
+/** Empty data is fine, unless it is empty because its buffer was taken away. */
+function assertAttached(data: Uint8Array): true {
+  try {
+    new Uint8Array(data.buffer)
+  } catch {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
+  }
+  return true
+}

@@ -1,0 +1,40 @@
+import type { NativeEngine } from './binding'
+import { type Connections, Flag } from './connections'
+
+/** Whether a batch is under way, and which slots the next one begins with: held data, or a queue that emptied at once. */
+export class Turn {
+  readonly #native: NativeEngine
+  readonly #connections: Connections
+  inBatch = false
+  #due: number[] = []
+
+  constructor(native: NativeEngine, connections: Connections) {
+    this.#native = native
+    this.#connections = connections
+  }
+
+  get anyDue(): boolean {
+    return this.#due.length > 0
+  }
+
+  /** The next batch begins with what is due for `slot`. */
+  startWith(slot: number): void {
+    if ((this.#connections.flags[slot]! & Flag.due) !== 0) return
+    this.#connections.flags[slot]! |= Flag.due
+    this.#due.push(slot)
+    if (!this.inBatch) this.#native.ring()
+  }
+
+  /** All that is due so far: each is to be settled or put back. */
+  take(): number[] {
+    const slots = this.#due
+    this.#due = []
+    return slots
+  }
+  settle(slot: number): void {
+    this.#connections.flags[slot]! &= ~Flag.due
+  }
+  putBack(slots: number[]): void {
+    this.#due.push(...slots)
+  }
+}
