@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,4 +39,33 @@ export async function installOutside(names: readonly string[]): Promise<Outside>
   const flags = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
   await exec('npm', ['install', ...flags, ...tarballs], { cwd: folder, env })
   return { folder, env, remove: () => rmSync(root, { recursive: true, force: true }) }
+}
+
+/** The folders below `packages/` that are published, sorted. */
+export const published: readonly string[] = readdirSync(workspace('packages'))
+  .filter((folder) => !manifest(folder).private)
+  .sort()
+
+/** The name of the package in a folder below `packages/`. */
+export function nameOf(folder: string): string {
+  return manifest(folder).name
+}
+
+/** Runs npm as this machine's user would in `folder`, whatever package manager runs the tests; `env` is added. */
+export async function npm(
+  folder: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  const ours = /^(npm_(package|lifecycle)_|npm_config_(local_prefix|node_gyp)$|INIT_CWD$)/
+  const inherited = Object.entries(process.env).filter(([key]) => !ours.test(key))
+  await exec('npm', ['--no-audit', '--no-fund', ...args], {
+    cwd: folder,
+    env: { ...Object.fromEntries(inherited), ...env },
+    maxBuffer: 2 ** 26,
+  })
+}
+
+function manifest(folder: string): { readonly name: string; readonly private?: boolean } {
+  return JSON.parse(readFileSync(workspace(`packages/${folder}/package.json`), 'utf8'))
 }

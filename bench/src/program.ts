@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { openBlockSet, SYNTHETIC_LARGE } from './blocks/block-set'
 import { NET_ROWS, runIbd } from './ibd/ibd'
 import { formatIbd, summarizeRows } from './ibd/report'
+import { formatMemory, runMemory } from './memory'
 import { formatMicro, runMicro } from './micro'
 import { PING_CONNECTIONS, PING_NET_ROWS, runPing } from './ping/ping'
 import { formatPing, summarizePoints } from './ping/report'
@@ -103,6 +104,18 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
       console.log(formatMicro(result))
     })
 
+  command('memory')
+    .description('the in-memory network: opening connections, messages, heap')
+    .option('--connections <n>', 'open at once', integer(1, 1_000_000), 100_000)
+    .option('--messages <n>', 'of 32 bytes, in all', integer(1, 100_000_000), 1_000_000)
+    .option('--trials <n>', 'repetitions', integer(1, 1000), 3)
+    .option('--json <file>', 'write every number there')
+    .action(async ({ json, ...options }: MemoryArguments) => {
+      const result = await runMemory(options, (line) => console.error(line))
+      if (json) writeJson(json, 'memory', result)
+      console.log(formatMemory(result))
+    })
+
   command('serve')
     .description('serve blocks until Ctrl-C')
     .addOption(blocks())
@@ -140,6 +153,13 @@ interface IbdArguments {
   send: SendPath
   connect?: SockAddr[]
   network: Network
+  json?: string
+}
+
+interface MemoryArguments {
+  connections: number
+  messages: number
+  trials: number
   json?: string
 }
 
@@ -215,5 +235,6 @@ Examples:
   bench ibd --backend poll,iouring:inline,net --verify none --trials 7
   bench ibd --blocks ~/.bitcoin/blocks/blk00000.dat --json result.json
   bench ping --backend iouring:inline,net --connections 1,64
+  bench memory --connections 100000 --messages 1000000
   bench serve --listen 127.0.0.1:8333                          then, elsewhere: bench ibd --connect 127.0.0.1:8333
 `

@@ -50,7 +50,7 @@ describe('bench', () => {
   it('--help shows commands, rows, exit codes and examples', async () => {
     const { code, stdout } = await runCli('--help')
     expect(code).toBe(0)
-    for (const word of ['ibd', 'ping', 'micro', 'serve', 'Exit codes', 'Examples', 'net:onread=1M'])
+    for (const word of ['ibd', 'ping', 'micro', 'memory', 'serve', 'Exit codes', 'Examples', 'net:onread=1M'])
       expect(stdout).toContain(word)
   })
 
@@ -60,6 +60,19 @@ describe('bench', () => {
       code: 1,
       stderr: expect.stringContaining('net:raw is not available in ping'),
     })
+  })
+})
+
+describe('memory', () => {
+  it('measures the in-memory network and writes its JSON', async () => {
+    const json = join(directory, 'memory.json')
+    const sizes = ['--connections', '100', '--messages', '1000', '--trials', '2']
+    const { code, stdout } = await runCli('memory', ...sizes, '--json', json)
+    expect(code).toBe(0)
+    expect(stdout).toContain('bytes per connection')
+    const result = JSON.parse(readFileSync(json, 'utf8'))
+    expect(result).toMatchObject({ scenario: 'memory', connections: 100, messages: 1000, trials: 2 })
+    expect(result.chunksPerMessage).toBeGreaterThan(1)
   })
 })
 

@@ -7,6 +7,7 @@
       ['have_liburing == "yes"', {
         'sources': ['src/addon.cc', 'src/iouring_engine.cc'],
         'libraries': ['-l:liburing.a'],
+        'defines': ['SOCKMAN_LIBURING_VERSION="<!(node have-liburing.cjs version)"'],
       }, {'type': 'none'}],
     ],
   }],

@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/conformance/index.ts', 'src/conformance/child.ts', 'src/mock/index.ts'],
+  entry: [
+    'src/index.ts',
+    'src/memory/index.ts',
+    'src/mock/index.ts',
+    'src/conformance/index.ts',
+    'src/conformance/child.ts',
+  ],
   format: 'esm',
   target: 'node20',
   clean: true,

@@ -1,5 +1,5 @@
+import { overlap, pairedRatio, type Summary, summarize } from 'sockman/measure'
 import { describeMachine, machineLine } from '../report/machine'
-import { overlap, pairedRatio, type Summary, summarize } from '../report/statistics'
 import { explainIntervals, formatSummary, formatTable } from '../report/table'
 import type { IbdResult, RowResult, Trial } from './ibd'
 

@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import type { Summary } from './statistics'
+import type { Summary } from 'sockman/measure'
 
 /**
  * A table for the terminal, without colours, so that it can be pasted anywhere. Numbers stand on the right.

@@ -2,7 +2,9 @@ import {
   type Backend,
   parseRow,
   parseSize,
+  remedyFor,
   resolveSockManOptions,
+  rowOptions,
   SockError,
   type SockManOptions,
 } from '@sockman/core'
@@ -41,13 +43,14 @@ const KNOWN = `known are ${BACKEND_NAMES.join(', ')} (with :thread, :inline, :ke
 export function parseBenchRow(text: string): BenchRow {
   if (text === 'net:raw') return { kind: 'net', text, onread: undefined, raw: true }
   try {
-    const { name, drive, settings } = parseRow(text)
+    const row = parseRow(text)
+    const { name, drive, settings } = row
     if (name === 'net') {
       if (drive) throw new UsageError(`invalid row "${text}": net has no ${drive} drive`)
       return { kind: 'net', text, onread: readOnread(text, settings), raw: false }
     }
     if (!BACKEND_NAMES.includes(name)) throw new UsageError(`unknown row "${text}": ${KNOWN}`)
-    const options: SockManOptions = { ...readSettings(text, settings), ...(drive && { drive }) }
+    const options = rowOptions(row)
     resolveSockManOptions(options)
     return { kind: 'sockman', text, backend: name, options }
   } catch (error) {
@@ -65,20 +68,6 @@ function readOnread(text: string, settings: Readonly<Record<string, string>>): n
   if (!size || size > 2 ** 30)
     throw new UsageError(`invalid row "${text}": onread is a size up to 1G, such as 1M`)
   return size
-}
-
-/** Sizes and numbers become numbers, `true` and `false` booleans; core says what it does not know. */
-function readSettings(text: string, settings: Readonly<Record<string, string>>): SockManOptions {
-  const values = Object.entries(settings).map(([key, value]) => {
-    const parsed = value === 'true' || value === 'false' ? value === 'true' : parseSize(value)
-    if (parsed === undefined) {
-      throw new UsageError(
-        `invalid row "${text}": ${key} takes a number, a size such as 8M, true or false, not "${value}"`,
-      )
-    }
-    return [key, parsed]
-  })
-  return Object.fromEntries(values) as SockManOptions
 }
 
 /**
@@ -101,7 +90,7 @@ export async function whyUnavailable(row: BenchRow): Promise<string | undefined>
     )
   }
   const probe = backend.probe()
-  if (!probe.available) return `${probe.message} (${probe.reason}); ${probe.remedy}`
+  if (!probe.available) return `${probe.message} (${probe.reason}); ${remedyFor(probe)}`
   if (drive && !probe.drives.includes(drive)) return `the ${drive} drive does not work in this runtime`
   return undefined
 }

@@ -9,9 +9,13 @@ export const backend: Backend = nativeBackend({
     'install liburing-dev (apt-get install -y liburing-dev), then run npm rebuild @sockman/backend-iouring',
   whenRefused: (code) =>
     code === 'EPERM' || code === 'EACCES' || code === 'ENOSYS'
-      ? 'administrators often disable io_uring for security: choose poll; where it may be allowed, look at the ' +
-        'seccomp profile of the container and at kernel.io_uring_disabled'
-      : 'choose poll: this kernel lacks what is used (kernel 6.0 or newer is needed)',
+      ? {
+          caution: 'administrators often disable io_uring for security',
+          remedy:
+            'where it may be allowed, let the seccomp profile of the container pass io_uring_setup, ' +
+            'io_uring_enter and io_uring_register, and set the sysctl kernel.io_uring_disabled to 0',
+        }
+      : { remedy: 'run a newer kernel: this one lacks what is used (6.0 or newer is needed)' },
   supports: {
     drives: ['inline', 'thread'],
     descriptorLimit: null,

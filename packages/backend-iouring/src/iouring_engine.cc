@@ -21,6 +21,19 @@ constexpr uint32_t kLadder[] = {
     0,
 };
 
+/// What the engine submits.
+constexpr int kOpcodes[] = {IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SENDMSG, IORING_OP_POLL_ADD,
+                            IORING_OP_ASYNC_CANCEL};
+
+/// For people: what the kernel says of itself (io_uring_setup(2)).
+constexpr std::pair<uint32_t, const char*> kFeatures[] = {
+    {IORING_FEAT_SINGLE_MMAP, "SINGLE_MMAP"},        {IORING_FEAT_NODROP, "NODROP"},
+    {IORING_FEAT_SUBMIT_STABLE, "SUBMIT_STABLE"},    {IORING_FEAT_FAST_POLL, "FAST_POLL"},
+    {IORING_FEAT_POLL_32BITS, "POLL_32BITS"},        {IORING_FEAT_EXT_ARG, "EXT_ARG"},
+    {IORING_FEAT_NATIVE_WORKERS, "NATIVE_WORKERS"},  {IORING_FEAT_CQE_SKIP, "CQE_SKIP"},
+    {1u << 14 /* kernel 6.10 */, "RECVSEND_BUNDLE"},
+};
+
 }  // namespace
 
 Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, bool inlineDrive) {
@@ -28,6 +41,7 @@ Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, bo
   if (!wakeup) return wakeup.failure();
   std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, inlineDrive));
   if (auto failure = engine->setUp()) return *failure;
+  if (auto failure = engine->tryOut()) return *failure;
   if (auto failure = engine->registerBuffers()) return *failure;
   return engine;
 }
@@ -48,6 +62,21 @@ std::optional<Failure> IoUringEngine::setUp() {
   if (!inline_) return std::nullopt;
   const int error = io_uring_register_eventfd(&ring_, wakeup_.fd());
   return error ? std::optional(Failure{-error, "io_uring_register"}) : std::nullopt;
+}
+
+/// Whether what is used is there and allowed: a filter may pass io_uring_setup and refuse the calls that
+/// follow.
+std::optional<Failure> IoUringEngine::tryOut() {
+  // With nothing to submit a disabled ring answers EBADFD.
+  const int answer = io_uring_enter(static_cast<unsigned>(ring_.ring_fd), 0, 0, 0, nullptr);
+  if (answer != -EBADFD) return Failure{-answer, "io_uring_enter"};
+  const std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(io_uring_get_probe_ring(&ring_),
+                                                                              io_uring_free_probe);
+  if (!probe) return Failure{EINVAL, "io_uring_register"};
+  for (int opcode : kOpcodes) {
+    if (!io_uring_opcode_supported(probe.get(), opcode)) return Failure{EINVAL, "io_uring_register"};
+  }
+  return std::nullopt;
 }
 
 std::optional<Failure> IoUringEngine::registerBuffers() {
@@ -90,7 +119,15 @@ Details IoUringEngine::details() const {
   const char* setup = setupFlags_ & IORING_SETUP_DEFER_TASKRUN  ? "DEFER_TASKRUN"
                       : setupFlags_ & IORING_SETUP_COOP_TASKRUN ? "COOP_TASKRUN"
                                                                 : "plain";
-  return {{"setup", setup}, {"buffers", incremental_ ? "incremental" : "whole"}};
+  std::string features;
+  for (const auto& [bit, name] : kFeatures) {
+    if (ring_.features & bit) features.append(features.empty() ? "" : " ").append(name);
+  }
+  return {{"setup", setup}, {"buffers", incremental_ ? "incremental" : "whole"}, {"features", features}};
+}
+
+Details IoUringEngine::libraries() {
+  return {{"liburing", SOCKMAN_LIBURING_VERSION}};
 }
 
 io_uring_sqe* IoUringEngine::next() {

@@ -64,6 +64,7 @@ class IoUringEngine {
   int completionFd() const { return wakeup_.fd(); }
   void acknowledge() { wakeup_.clear(); }
   Details details() const;
+  static Details libraries();
   const EngineCounters& counters() const { return counters_; }
 
  private:
@@ -76,6 +77,7 @@ class IoUringEngine {
       : wakeup_(std::move(wakeup)), pool_(pool), inline_(inlineDrive) {}
 
   std::optional<Failure> setUp();
+  std::optional<Failure> tryOut();
   std::optional<Failure> registerBuffers();
   io_uring_sqe* next();
   void track(io_uring_sqe* sqe, Port& port, Tag tag);

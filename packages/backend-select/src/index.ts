@@ -6,10 +6,10 @@ export const backend: Backend = nativeBackend({
   name: 'select',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-select with a C++20 compiler, make and python3 installed',
-  whenRefused: (code) =>
-    code === 'ERR_FD_NOT_SELECTABLE'
-      ? 'choose poll, or create the SockMan while fewer than 1024 descriptors are open'
-      : 'choose another backend',
+  whenRefused: (code) => ({
+    remedy:
+      code === 'ERR_FD_NOT_SELECTABLE' ? 'create the SockMan while fewer than 1024 descriptors are open' : '',
+  }),
   supports: {
     drives: ['thread'],
     descriptorLimit: 1024,

@@ -60,6 +60,14 @@ const TRANSIENT: ReadonlySet<number> = new Set(
   ['EAGAIN', 'EINTR', 'EINPROGRESS'].map((name) => TABLE[name]![0]),
 )
 
+/** These mean that the machine is short of something, not that a mechanism is unavailable. */
+const RESOURCE: ReadonlySet<unknown> = new Set(['ENOMEM', 'EMFILE', 'ENFILE', 'ENOBUFS'])
+
+/** Whether a code is that of a shortage (memory, descriptors), which says nothing about an engine: it is passed on as it is. */
+export function isResourceError(code: unknown): boolean {
+  return RESOURCE.has(code)
+}
+
 /** The name of an errno of either sign, `'EUNKNOWN'` when there is none. */
 export function errnoName(errno: number): string {
   return NAMES.get(Math.abs(errno)) ?? 'EUNKNOWN'

@@ -14,6 +14,7 @@ export {
   errnoOf,
   invalidArgument,
   ioErrorIsPermanent,
+  isResourceError,
   networkErrorString,
   SockError,
   type SockErrorFields,
@@ -35,7 +36,14 @@ export {
   resolveSockManOptions,
   type SockManOptions,
 } from './options'
-export { formatRow, parseRow, parseSize, type Row } from './row'
+export { formatRow, parseRow, parseSize, type Row, rowOptions } from './row'
+export {
+  type Candidate,
+  type Choice,
+  type Requirements,
+  type SelectOptions,
+  selectBackend,
+} from './select-backend'
 export { type Accepted, type ConnectedResult, type Events, type EventsPerSock, Sock } from './sock'
 export * from './sock/constants'
 export type { SockFactory } from './sock/factory'
@@ -60,3 +68,4 @@ export type {
   SockManEvents,
   Stats,
 } from './sock-man'
+export { isUnsupported, remedyFor, type Unavailable, unavailableError } from './unavailable'

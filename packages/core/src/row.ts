@@ -1,5 +1,6 @@
 import type { Drive } from './capabilities'
 import { SockError } from './errors'
+import type { SockManOptions } from './options'
 
 /** One choice of engine, drive and settings, as written `name[:drive][:key=value…]`. */
 export interface Row {
@@ -33,6 +34,23 @@ export function parseRow(text: string): Row {
 export function formatRow(row: Row): string {
   const settings = Object.entries(row.settings).map(([key, value]) => `${key}=${value}`)
   return [row.name, ...(row.drive ? [row.drive] : []), ...settings].join(':')
+}
+
+/**
+ * The drive and settings of a row as options: sizes and numbers, `true` and `false`. Which options there are and what
+ * they may be is checked where they are used.
+ *
+ * @throws SockError `ERR_INVALID_ARG_VALUE`, naming the setting that is none of these
+ */
+export function rowOptions(row: Row): SockManOptions {
+  const { drive, settings } = row
+  const values = Object.entries(settings).map(([key, value]) => {
+    const parsed = value === 'true' || value === 'false' ? value === 'true' : parseSize(value)
+    if (parsed !== undefined) return [key, parsed]
+    const what = `${key} takes a number, a size such as 8M, true or false, not ${JSON.stringify(value)}`
+    throw bad(formatRow(row), what)
+  })
+  return { ...Object.fromEntries(values), ...(drive && { drive }) }
 }
 
 /** A size in bytes: digits with an optional K, M or G (powers of 1 024), as in `receivePool=8M`; undefined if it is none. */

@@ -169,10 +169,13 @@ export interface CloseOptions {
 
 /** Why a backend was not chosen. */
 export interface Rejection {
-  backend: string
-  /** An errno name or one of this project's codes. */
-  reason: string
-  message: string
+  readonly backend: string
+  /** As in `Unavailable`, or `ERR_NOT_TRIED`: another comes first, or was asked for. */
+  readonly reason: string
+  /** One sentence. */
+  readonly message: string
+  /** What the user can do, in words; absent when nothing is wrong with it. */
+  readonly remedy?: string
 }
 
 /** What runs, what was tried before it, and why. */
@@ -183,7 +186,7 @@ export interface SelectionReport {
   readonly row: string
   /** Facts of the mechanism: for io_uring the setup flags and features in use. */
   readonly details: Readonly<Record<string, string | number | boolean>>
-  /** The candidates that were passed over, in order. */
+  /** The other candidates in order, each with why it is not this one; none when this one was taken without choosing. */
   readonly rejected: readonly Rejection[]
 }
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 let directory: string
 let bundle: string
+let memory: string
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sockman-'))
@@ -16,7 +17,10 @@ beforeAll(async () => {
   const lines = [`export * from ${source('index.ts')}`, `export * as mock from ${source('mock/index.ts')}`]
   writeFileSync(join(directory, 'entry.ts'), lines.join('\n'))
   await build({
-    entry: { core: join(directory, 'entry.ts') },
+    entry: {
+      core: join(directory, 'entry.ts'),
+      memory: fileURLToPath(new URL('../src/memory/index.ts', import.meta.url)),
+    },
     config: false,
     outDir: directory,
     format: 'iife',
@@ -27,6 +31,7 @@ beforeAll(async () => {
     silent: true,
   })
   bundle = readFileSync(join(directory, 'core.global.js'), 'utf8')
+  memory = readFileSync(join(directory, 'memory.global.js'), 'utf8')
 }, 30_000)
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -51,6 +56,27 @@ test('the bundle runs where there is no process, no Buffer and no require', () =
   expect(run('core.resolveConnectOptions({ timeout: 1 }).timeout')).toBe(1)
   expect(run("core.formatRow(core.parseRow('iouring:inline'))")).toBe('iouring:inline')
   expect(run('core.channels.connection.publish({}), core.channels.connection.hasSubscribers')).toBe(false)
+})
+
+test('a memory network runs there too, without setImmediate', async () => {
+  const page = createContext({ TextEncoder, AbortSignal, MessageChannel, setTimeout, queueMicrotask })
+  // The bundles share a global name: this one takes the place of the other.
+  runInContext(memory, page)
+  const got = await runInContext(
+    `(async () => {
+      const network = core.createMemoryNetwork({ seed: 1 })
+      const received = []
+      const server = network.host().createSockMan({ onData: (id, data) => void received.push(...data) })
+      server.listen('10.0.0.1:1')
+      const client = network.host().createSockMan({ onConnected: (id) => void client.send(id, Uint8Array.of(1, 2, 3)) })
+      client.connect('10.0.0.1:1')
+      await network.run()
+      await Promise.all([server.stop(), client.stop()])
+      return received.join()
+    })()`,
+    page,
+  )
+  expect(got).toBe('1,2,3')
 })
 
 test('Sock, its mocks and their clock run there too', async () => {

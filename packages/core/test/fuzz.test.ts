@@ -3,10 +3,10 @@ import { SockError } from '../src'
 import { FuzzedSock } from '../src/mock'
 import { TWINS, type Twin } from './twins'
 
-// A failing seed is printed; `SOCKMAN_SEED=4711 npx vitest run test/fuzz.test.ts` replays it alone.
-const { SOCKMAN_SEED } = process.env
-const FIRST = Number(SOCKMAN_SEED ?? 0)
-const LAST = SOCKMAN_SEED === undefined ? 100_000 : FIRST + 1
+// A failing seed is printed; `SOCKMAN_FUZZ_SEED=4711 npx vitest run test/fuzz.test.ts` replays it alone.
+const { SOCKMAN_FUZZ_SEED } = process.env
+const FIRST = Number(SOCKMAN_FUZZ_SEED ?? 0)
+const LAST = SOCKMAN_FUZZ_SEED === undefined ? 100_000 : FIRST + 1
 
 /** What no operation may end with: it had to try again. */
 const TRANSIENT = new Set(['EAGAIN', 'EINTR', 'EINPROGRESS'])
@@ -14,7 +14,7 @@ const TRANSIENT = new Set(['EAGAIN', 'EINTR', 'EINPROGRESS'])
 // Nobody reads the traces of a hundred thousand expected errors.
 const { stackTraceLimit } = Error
 beforeEach(() => {
-  if (SOCKMAN_SEED === undefined) Error.stackTraceLimit = 0
+  if (SOCKMAN_FUZZ_SEED === undefined) Error.stackTraceLimit = 0
 })
 afterEach(() => {
   Error.stackTraceLimit = stackTraceLimit
@@ -66,10 +66,10 @@ test(`sendComplete, recvUntilTerminator and isConnected on ${LAST - FIRST} fuzze
         throw new Error(`asynchronous ${text}, Sync ${JSON.stringify(again)}`)
       for (const { code } of outcomes as Outcome[]) if (code) seen.set(code, (seen.get(code) ?? 0) + 1)
     } catch (error) {
-      throw new Error(`seed ${seed} fails: SOCKMAN_SEED=${seed}`, { cause: error })
+      throw new Error(`seed ${seed} fails: SOCKMAN_FUZZ_SEED=${seed}`, { cause: error })
     }
   }
-  if (SOCKMAN_SEED !== undefined) return
+  if (SOCKMAN_FUZZ_SEED !== undefined) return
   const codes = ['ok', 'EPIPE', 'ECONNRESET', 'ERR_SOCK_EOF', 'ERR_SOCK_TIMEOUT', 'ERR_SOCK_MAX_DATA']
   for (const code of codes) expect([code, (seen.get(code) ?? 0) > 100]).toEqual([code, true])
 }, 120_000)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatRow, parseRow, parseSize, type SockError } from '../src'
+import { formatRow, parseRow, parseSize, rowOptions, type SockError } from '../src'
 
 test.each([
   ['poll', { name: 'poll', settings: {} }],
@@ -47,4 +47,22 @@ test.each([
 
 test.each(['', 'K', '-1', '1.5M', '1T', '8 M', '0x10', 'M8'])('no size: %j', (text) => {
   expect(parseSize(text)).toBeUndefined()
+})
+
+test.each([
+  ['poll', {}],
+  ['iouring:thread', { drive: 'thread' }],
+  ['poll:receivePool=8M:poison=true:batchLimit=16', { receivePool: 8_388_608, poison: true, batchLimit: 16 }],
+  ['iouring:inline:poison=false', { drive: 'inline', poison: false }],
+])('the options of %s', (text, options) => {
+  expect(rowOptions(parseRow(text))).toEqual(options)
+})
+
+test.each(['poll:receivePool=much', 'poll:receivePool=', 'poll:poison=yes'])('no options: %s', (text) => {
+  expect(() => rowOptions(parseRow(text))).toThrow(
+    expect.objectContaining({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining(JSON.stringify(text)),
+    }),
+  )
 })

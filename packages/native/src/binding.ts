@@ -2,6 +2,8 @@
 export interface Addon {
   /** Whether libuv's symbols are there and the engine can be watched by Node's loop. */
   readonly inlineAvailable: boolean
+  /** Versions of what the engine is built with, by name. */
+  readonly libraries: Readonly<Record<string, string>>
   readonly Engine: new (
     deliver: (most?: number) => number,
     inline: boolean,

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -5,15 +6,20 @@ import { fileURLToPath } from 'node:url'
 import {
   type Backend,
   type Capabilities,
+  channels,
   type Drive,
   formatRow,
   invalidArgument,
+  isResourceError,
   type ProbeResult,
+  type Rejection,
   resolveSockManOptions,
   SockError,
   type SockMan,
   type SockManEvents,
   type SockManOptions,
+  type Unavailable,
+  unavailableError,
 } from '@sockman/core'
 import type { Addon, NativeEngine } from './binding'
 import { corkSize } from './cork'
@@ -28,19 +34,22 @@ export interface NativeBackendSpec {
   readonly url: string
   /** What to do when the addon is not there. */
   readonly whenNotBuilt: string
-  /** What to do when the kernel refuses, by errno name. */
-  readonly whenRefused?: (code: string) => string
+  /** What to do when the kernel refuses, by errno name; default: another engine. */
+  readonly whenRefused?: (code: string) => Pick<Unavailable, 'remedy' | 'caution'>
 }
 
-/** These mean that the machine is short of something, not that the mechanism is unavailable. */
-const RESOURCE = new Set(['ENOMEM', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ERR_FD_NOT_SELECTABLE'])
+/** Why there is no engine, and the error behind it. */
+interface Refusal<Cause = unknown> {
+  readonly why: Unavailable
+  readonly cause: Cause
+}
 
 /** A backend over the addon `build/Release/NAME.node` of its package. */
 export function nativeBackend(spec: NativeBackendSpec): Backend {
   const supports = Object.freeze({ ...spec.supports, drives: Object.freeze([...spec.supports.drives]) })
-  let loaded: Addon | SockError | undefined
+  let loaded: Addon | Refusal | undefined
 
-  const load = (): Addon | SockError => {
+  const load = (): Addon | Refusal => {
     loaded ??= loadAddon(spec)
     return loaded
   }
@@ -52,23 +61,24 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
     supports,
     probe(): ProbeResult {
       const addon = load()
-      if (addon instanceof SockError) return refusal(addon)
+      if ('why' in addon) return { available: false, ...addon.why }
       const drives = drivesOf(addon)
-      try {
-        const engine = openEngine(addon, () => 0, drives[0] === 'inline', resolveSockManOptions())
-        engine.join()
-        return { available: true, drives, details: engine.details }
-      } catch (error) {
-        return refusal(unavailable(spec, toSockError(error) as SockError))
-      }
+      const engine = openEngine(spec, addon, () => 0, drives[0] === 'inline', resolveSockManOptions())
+      if ('why' in engine) return { available: false, ...engine.why, details: addon.libraries }
+      engine.join()
+      return { available: true, drives, details: { ...engine.details, ...addon.libraries } }
     },
-    createSockMan(events: SockManEvents, options: SockManOptions = {}): SockMan {
+    createSockMan(
+      events: SockManEvents,
+      options: SockManOptions = {},
+      rejected: readonly Rejection[] = [],
+    ): SockMan {
       const resolved = resolveSockManOptions(options)
       const addon = load()
-      if (addon instanceof SockError) throw addon
+      if ('why' in addon) throw unavailableError(spec.name, addon.why, addon)
       const drive = chooseDrive(spec.name, drivesOf(addon), options.drive)
       const row = formatRow({ name: spec.name, drive, settings: settingsOf(options) })
-      return new NativeSockMan(events, {
+      const man = new NativeSockMan(events, {
         supports,
         options: resolved,
         select: (details) =>
@@ -76,28 +86,32 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
             backend: spec.name,
             drive,
             row,
-            details: Object.freeze({ ...details }),
-            rejected: Object.freeze([]),
+            details: Object.freeze({ ...details, ...addon.libraries }),
+            rejected: Object.freeze([...rejected]),
           }),
         open(deliver) {
-          try {
-            return openEngine(addon, deliver, drive === 'inline', resolved)
-          } catch (error) {
-            const failure = toSockError(error) as SockError
-            throw RESOURCE.has(failure.code) ? failure : unavailable(spec, failure)
-          }
+          const engine = openEngine(spec, addon, deliver, drive === 'inline', resolved)
+          if (!('why' in engine)) return engine
+          // What the system refuses is unavailable; an error of our own says more.
+          throw engine.cause.errno === undefined
+            ? engine.cause
+            : unavailableError(spec.name, engine.why, engine)
         },
       })
+      if (channels.selection.hasSubscribers) channels.selection.publish(man.selection)
+      return man
     },
   }
 }
 
+/** @throws SockError of a shortage, as it is */
 function openEngine(
+  spec: NativeBackendSpec,
   addon: Addon,
   deliver: (most?: number) => number,
   inline: boolean,
   options: ReturnType<typeof resolveSockManOptions>,
-): NativeEngine {
+): NativeEngine | Refusal<SockError> {
   const {
     receiveBlock,
     receivePool,
@@ -107,59 +121,64 @@ function openEngine(
     copyThreshold,
     batchLimit,
   } = options
-  return new addon.Engine(
-    deliver,
-    inline,
-    receiveBlock,
-    receivePool,
-    receivePoolMax,
-    receiveWindow,
-    maxConnections,
-    corkSize(copyThreshold),
-    batchLimit,
-  )
+  try {
+    return new addon.Engine(
+      deliver,
+      inline,
+      receiveBlock,
+      receivePool,
+      receivePoolMax,
+      receiveWindow,
+      maxConnections,
+      corkSize(copyThreshold),
+      batchLimit,
+    )
+  } catch (error) {
+    const cause = toSockError(error)
+    if (!(cause instanceof SockError) || isResourceError(cause.code)) throw cause
+    const { code: reason, message } = cause
+    return { why: { reason, message, remedy: '', ...spec.whenRefused?.(reason) }, cause }
+  }
 }
 
-function loadAddon(spec: NativeBackendSpec): Addon | SockError {
-  const root = join(dirname(fileURLToPath(spec.url)), '..')
-  const path = join(root, 'build', 'Release', `${spec.name}.node`)
-  const fields = { code: 'ERR_BACKEND_UNAVAILABLE', backend: spec.name }
+/** @throws SockError of a shortage, as it is */
+function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
+  const build = join(dirname(fileURLToPath(spec.url)), '..', 'build')
+  const path = join(build, 'Release', `${spec.name}.node`)
   if (process.platform !== 'linux') {
     const message = `${spec.name} is for Linux, not ${process.platform}`
-    return new SockError(message, {
-      ...fields,
-      reason: 'ERR_UNSUPPORTED_PLATFORM',
-      remedy: 'choose another backend',
-    })
+    return { why: { reason: 'ERR_UNSUPPORTED_PLATFORM', message, remedy: '' }, cause: undefined }
   }
   try {
     return createRequire(spec.url)(path) as Addon
   } catch (cause) {
-    const missing = (cause as { code?: string }).code === 'MODULE_NOT_FOUND'
-    const why = missing ? `no addon at ${path}` : (cause as Error).message
-    return new SockError(`${missing ? 'not built' : 'not loadable'}: ${why}`, {
-      ...fields,
-      reason: missing ? 'ERR_NOT_BUILT' : 'ERR_LOAD_FAILED',
-      remedy: spec.whenNotBuilt,
-      cause,
-    })
+    const remedy = spec.whenNotBuilt
+    if ((cause as { code?: string }).code === 'MODULE_NOT_FOUND') {
+      const message = `not built: ${whyNotBuilt(build) ?? `its install script did not run, there is no ${path}`}`
+      return { why: { reason: 'ERR_NOT_BUILT', message, remedy }, cause }
+    }
+    assertReadable(path)
+    const message = `not loadable: ${(cause as Error).message}`
+    return { why: { reason: 'ERR_LOAD_FAILED', message, remedy }, cause }
   }
 }
 
-function unavailable(spec: NativeBackendSpec, failure: SockError): SockError {
-  const remedy = spec.whenRefused?.(failure.code) ?? 'choose another backend'
-  return new SockError(`${spec.name} is unavailable here (${failure.message}): ${remedy}`, {
-    code: 'ERR_BACKEND_UNAVAILABLE',
-    backend: spec.name,
-    reason: failure.code,
-    remedy,
-    ...(failure.syscall && { syscall: failure.syscall }),
-    cause: failure,
-  })
+/** The first line of what a build that failed has left; undefined when none was tried. */
+function whyNotBuilt(build: string): string | undefined {
+  try {
+    return readFileSync(join(build, 'not-built.txt'), 'utf8').split('\n', 1)[0]
+  } catch {
+    return undefined
+  }
 }
 
-function refusal({ reason, message, remedy }: SockError): ProbeResult {
-  return { available: false, reason: reason!, message, remedy: remedy! }
+/** The loader does not tell an addon that is broken from one it has no descriptor for. @throws SockError EMFILE, ENFILE */
+function assertReadable(path: string): void {
+  try {
+    closeSync(openSync(path, 'r'))
+  } catch (error) {
+    if (isResourceError((error as NodeJS.ErrnoException).code)) throw toSockError(error)
+  }
 }
 
 function chooseDrive(name: string, drives: readonly Drive[], wanted: Drive | undefined): Drive {

@@ -19,7 +19,7 @@ export const borrowing: readonly Case[] = [
       })
       const { man } = watched
       const { id, peer } = await trial.inbound(watched)
-      const large = pattern(16 * MI)
+      const large = pattern(trial.bytes(16 * MI))
       const original = Buffer.from(large)
       man.send(id, large)
       large.fill(0)
@@ -34,7 +34,7 @@ export const borrowing: readonly Case[] = [
       const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
-      const total = 16 * MI
+      const total = trial.bytes(16 * MI)
       // Nobody here keeps a reference.
       man.send(id, pattern(total), { borrow: true })
       for (let n = 0; n < 20; n++) pattern(MI, n)
@@ -52,7 +52,7 @@ export const borrowing: readonly Case[] = [
       const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
-      const total = 16 * MI
+      const total = trial.bytes(16 * MI)
       const data = new Uint8Array(total)
       data.set(pattern(total))
       assert.equal(man.send(id, data, { borrow: true }), false)

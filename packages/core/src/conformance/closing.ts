@@ -3,7 +3,7 @@ import type { ConnectionId } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
 import { type Case, needsProcess } from './harness'
 import { assertFast } from './measure'
-import { fillUp, nextTurn, openDescriptors } from './trial'
+import { nextTurn, openDescriptors } from './trial'
 
 const MI = 1 << 20
 
@@ -64,7 +64,7 @@ export const closing: readonly Case[] = [
         await log.event(id, 'closed')
         return
       }
-      const answer = pattern(4 * MI)
+      const answer = pattern(trial.bytes(4 * MI))
       man.send(id, answer)
       assertBytes(await peer.receive(answer.length), answer)
       man.shutdown(id)
@@ -80,7 +80,7 @@ export const closing: readonly Case[] = [
       const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.outbound(watched)
-      const question = pattern(4 * MI)
+      const question = pattern(trial.bytes(4 * MI))
       man.send(id, question)
       man.shutdown(id)
       let got = 0
@@ -118,7 +118,7 @@ export const closing: readonly Case[] = [
         },
       })
       const { man, log } = watched
-      const flood = pattern(2 * MI)
+      const flood = pattern(trial.bytes(2 * MI))
       for (const at of ['data', 'eof', 'error', 'readyToSend', 'closed']) {
         const pairs = [
           await trial.inbound(watched),
@@ -156,13 +156,13 @@ export const closing: readonly Case[] = [
         const watched = trial.open()
         const { man, log } = watched
         const { id, peer } = await trial.inbound(watched)
-        const data = pattern(30_000)
+        const data = pattern(trial.bytes(30_000))
         man.send(id, data)
         const before = trial.supports.descriptors ? openDescriptors().size : 0
-        const begun = performance.now()
+        const begun = trial.network.now()
         man.close(id)
         const { unsent } = await log.event(id, 'closed')
-        const took = performance.now() - begun
+        const took = trial.network.now() - begun
         assert.equal(unsent, 0)
         if (trial.supports.descriptors) assert.equal(openDescriptors().size, before - 1)
         assertBytes(await peer.receive(data.length), data)
@@ -177,7 +177,7 @@ export const closing: readonly Case[] = [
       const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
-      const sent = fillUp(man, id, pattern(300_000))
+      const sent = trial.fillUp(man, id, pattern(300_000))
       man.close(id)
       const { unsent } = await log.event(id, 'closed')
       assert.ok(unsent! > 0 && unsent! < sent, `${unsent} of ${sent} unsent`)
@@ -191,18 +191,18 @@ export const closing: readonly Case[] = [
       const { man, log } = watched
       const chunk = pattern(300_000)
       const flushed = await trial.inbound(watched)
-      const sent = fillUp(man, flushed.id, chunk)
+      const sent = trial.fillUp(man, flushed.id, chunk)
       assert.equal(man.close(flushed.id, { flush: true }), true)
       assert.equal(man.close(flushed.id), false)
       assert.equal(await flushed.peer.receiveInto(() => {}), sent)
       assert.equal((await log.event(flushed.id, 'closed')).unsent, 0)
 
       const stuck = await trial.inbound(watched)
-      fillUp(man, stuck.id, chunk)
-      const begun = performance.now()
+      trial.fillUp(man, stuck.id, chunk)
+      const begun = trial.network.now()
       man.close(stuck.id, { flush: true, timeout: 200 })
       const { unsent } = await log.event(stuck.id, 'closed')
-      const took = performance.now() - begun
+      const took = trial.network.now() - begun
       assert.ok(unsent! > 0)
       assert.ok(took >= 195 && took < 1200, `after ${took} ms`)
     },

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Case, needsProcess } from './harness'
-import { window } from './measure'
+import { type Case, needsDescriptors, needsProcess } from './harness'
 
 /** Where a process may be when it ends. */
 const STAGES = ['created', 'listening', 'connecting', 'sending', 'receiving', 'stopping'] as const
@@ -11,12 +10,12 @@ const MANNERS = { exit: 7, uncaught: 1, terminate: 9 } as const
 export const ending: readonly Case[] = [
   {
     title: 'C10 a listener or a connection keeps the process alive',
-    skip: needsProcess,
+    skip: (facts) => needsDescriptors(facts) ?? needsProcess(facts),
     async run(trial) {
       for (const scenario of ['alive-listening', 'alive-connected']) {
         const child = trial.child(scenario)
         const address = await child.line()
-        await window(300)
+        await trial.network.sleep(300)
         assert.ok(child.running, `${scenario}: the process has ended`)
         const peer = await trial.network.connect(address)
         await peer.send(Buffer.from('enough'))

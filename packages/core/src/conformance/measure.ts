@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
 import type { SockMan } from '../sock-man'
-
-/** Resolves after `ms`: only for a window that is itself the thing measured. */
-export function window(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
+import type { PeerNetwork } from './peers'
 
 /**
  * Asserts that nothing spins for `ms`: hardly a wake-up of the engine, and less than a fifth of a CPU in this process,
  * runner and peers included. A spinning thread takes all of one and wakes thousands of times.
  */
-export async function assertQuiet(man: SockMan, ms: number): Promise<void> {
+export async function assertQuiet(network: PeerNetwork, man: SockMan, ms: number): Promise<void> {
   const { wakeups } = man.stats()
   const cpu = process.cpuUsage()
-  await window(ms)
+  await network.sleep(ms)
   const { user, system } = process.cpuUsage(cpu)
   const woken = man.stats().wakeups - wakeups
   assert.ok(woken <= 5, `${woken} wake-ups in ${ms} quiet ms`)

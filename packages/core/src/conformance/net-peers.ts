@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { Releasable } from '../sock-man'
 import type { Peer, PeerFamily, PeerListener, PeerNetwork } from './peers'
 
 /** Peers on `node:net`. */
@@ -15,7 +16,13 @@ let serial = 0
 class NetNetwork implements PeerNetwork {
   readonly families: readonly PeerFamily[]
   readonly unreachable = { address: '127.255.255.255:9', code: 'ENETUNREACH' }
+  /** Linux holds up to 4 MiB to send and 6 MiB received by default (tcp(7)), and grows into them as it goes. */
+  readonly capacity = 24 << 20
   readonly otherHost = '127.0.0.2'
+  readonly files = {
+    occupy: (path: string): void => writeFileSync(path, 'kept'),
+    exists: existsSync,
+  }
   readonly #owned = new Set<{ destroy(): void; readonly closed: Promise<unknown> }>()
   #directory: string | undefined
 
@@ -25,6 +32,31 @@ class NetNetwork implements PeerNetwork {
     )
     // Not abstract: Node 20 pads those names with NULs to 108 bytes, so that only Node finds them.
     this.families = ['ipv4', ...(ipv6 ? (['ipv6'] as const) : []), 'unix']
+  }
+
+  now(): number {
+    return performance.now()
+  }
+
+  date(): number {
+    return Date.now()
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms))
+  }
+
+  noSocket(): { sock: Releasable; closed(): boolean } {
+    const file = openSync(process.execPath, 'r')
+    const closed = (): boolean => {
+      try {
+        fstatSync(file)
+        return false
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code === 'EBADF'
+      }
+    }
+    return { sock: { release: () => file }, closed }
   }
 
   address(family: PeerFamily = 'ipv4'): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ConnectionId, SockManEvents } from '../sock-man'
 import { pattern } from './bytes'
 import type { Case } from './harness'
@@ -121,7 +122,7 @@ export const observation: readonly Case[] = [
     async run(trial) {
       const watched = trial.open()
       const { man, log } = watched
-      const begun = Date.now()
+      const begun = trial.network.date()
       const { id, peer } = await trial.inbound(watched)
       const out = await trial.outbound(watched)
       assert.deepEqual([man.connectionStats(id).lastReceive, man.connectionStats(id).lastSend], [0, 0])
@@ -136,7 +137,7 @@ export const observation: readonly Case[] = [
         [5000, 3010, 0, 0, false],
       )
       for (const time of [one.lastReceive, one.lastSend])
-        assert.ok(time >= begun - 5 && time <= Date.now() + 5, `${time}`)
+        assert.ok(time >= begun - 5 && time <= trial.network.date() + 5, `${time}`)
       man.pause(id)
       assert.equal(man.connectionStats(id).paused, true)
       const all = man.stats()
@@ -199,15 +200,38 @@ export const observation: readonly Case[] = [
     },
   },
   {
+    title: 'C75 selection carries what the chooser passed over, and is published',
+    async run(trial) {
+      const { backend, drive } = trial.facts
+      const rejected = [{ backend: 'other', reason: 'EPERM', message: 'not allowed', remedy: 'ask' }]
+      const heard: unknown[] = []
+      const listen = (message: unknown): void => void heard.push(message)
+      subscribe('sockman:selection', listen)
+      const man = backend.createSockMan({}, { drive }, rejected)
+      unsubscribe('sockman:selection', listen)
+      try {
+        assert.deepEqual(man.selection.rejected, rejected)
+        assert.ok(Object.isFrozen(man.selection.rejected))
+        assert.equal(heard.length, 1)
+        assert.equal(heard[0], man.selection)
+      } finally {
+        await man.stop()
+      }
+    },
+  },
+  {
     title: 'C77 nothing done to a view makes foreign bytes appear in a later one',
     async run(trial) {
+      const slice = trial.bytes(32_768)
+      const total = 64 * slice
       const abuses: ((view: Uint8Array) => unknown)[] = [
         (view) => kept.push(view),
         (view) => structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] }),
-        (view) => new MessageChannel().port1.postMessage(view, [view.buffer as ArrayBuffer]),
+        (view) => port1.postMessage(view, [view.buffer as ArrayBuffer]),
         (view) => (view.buffer as { transfer?: () => unknown }).transfer?.(),
         (view) => view.fill(0xee),
       ]
+      const { port1 } = new MessageChannel()
       const kept: Uint8Array[] = []
       let events = 0
       const wrong: ConnectionId[] = []
@@ -230,16 +254,17 @@ export const observation: readonly Case[] = [
       const sends: Promise<void>[] = []
       for (let seed = 1; seed <= 4; seed++) {
         const { id, peer } = await trial.into(watched, listener)
-        const data = pattern(2 * MI, seed)
+        const data = pattern(total, seed)
         expected.set(id, { data, seed })
         sends.push(
-          peer.sendEach(Array.from({ length: 64 }, (_, n) => data.subarray(n * 32_768, n * 32_768 + 32_768))),
+          peer.sendEach(Array.from({ length: 64 }, (_, n) => data.subarray(n * slice, n * slice + slice))),
         )
       }
       await Promise.all(sends)
       await log.until('all of it', () =>
-        [...expected.keys()].every((id) => log.life(id).receivedBytes === 2 * MI),
+        [...expected.keys()].every((id) => log.life(id).receivedBytes === total),
       )
+      port1.close()
       assert.deepEqual(wrong, [])
     },
   },

@@ -1,3 +1,5 @@
+import type { Releasable } from '../sock-man'
+
 /** What an address may be made of; `abstract` is a Unix socket without a file. */
 export type PeerFamily = 'ipv4' | 'ipv6' | 'unix' | 'abstract'
 
@@ -41,8 +43,30 @@ export interface PeerNetwork {
   readonly families: readonly PeerFamily[]
   /** An address, and what connecting to it answers at once without any traffic leaving the machine. */
   readonly unreachable?: { readonly address: string; readonly code: string }
+  /** Most bytes that the two kernels of a connection may hold between a sender and a receiver that does not read. */
+  readonly capacity: number
   /** A second local IPv4 address, without port, to bind before connecting. */
   readonly otherHost?: string
+  /** ms of the clock that connections live by, from some beginning. */
+  now(): number
+  /** ms since the Unix epoch by that clock. */
+  date(): number
+  /** Resolves after `ms` of that clock. */
+  sleep(ms: number): Promise<void>
+  /** The file system that Unix paths are in. */
+  readonly files: {
+    /** Puts something there that is no live socket. */
+    occupy(path: string): void
+    exists(path: string): boolean
+  }
+  /** A connected socket that the SockMan can adopt here, in this process, and its other end. */
+  adoptable?(): Promise<{ sock: Releasable; peer: Peer }>
+  /** A listening one. */
+  adoptableListener?(): { sock: Releasable; address: string }
+  /** What can be released but is no socket, and whether its adopter has closed it. */
+  noSocket?(): { sock: Releasable; closed(): boolean }
+  /** More about what happened, for the message of a case that failed. */
+  report?(): string
   /** A free address of a family (default the first) to listen on: port 0 for IP. */
   address(family?: PeerFamily): string
   /** A connected peer. */

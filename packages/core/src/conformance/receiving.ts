@@ -14,8 +14,8 @@ export const receiving: readonly Case[] = [
       'C42 bytes arrive in order, unmodified, none lost, none twice: random write sizes, both directions',
     deadline: [60_000, 600_000],
     async run(trial) {
-      const total = trial.size(64 * MI, 1024 * MI)
-      const source = pattern(4 * MI + 4099, 42)
+      const total = trial.bytes(64 * MI, 1024 * MI)
+      const source = pattern(trial.bytes(4 * MI) + 4099, 42)
       const hash = sha256()
       let outgoing = slices(source, 0, 1, 1)
       const fill = (id: ConnectionId): void => pour(outgoing, (slice) => man.send(id, slice))
@@ -97,7 +97,7 @@ export const receiving: readonly Case[] = [
     async run(trial) {
       const watched = trial.open()
       const { log } = watched
-      const data = pattern(3 * MI)
+      const data = pattern(trial.bytes(3 * MI))
       for (let round = 0; round < 5; round++) {
         const { id, peer } = await trial.inbound(watched)
         await Promise.all([peer.send(data), peer.end(), log.event(id, 'eof')])
@@ -160,7 +160,7 @@ export const receiving: readonly Case[] = [
       const { man, log } = watched
       const hash = sha256()
       const { id, peer } = await trial.inbound(watched)
-      const data = pattern(16 * MI)
+      const data = pattern(trial.bytes(16 * MI))
       const sending = peer.send(data)
       await log.event(id, 'data')
       const other = await trial.inbound(watched)
@@ -189,7 +189,7 @@ export const receiving: readonly Case[] = [
       const listener = man.listen(trial.network.address())
       const echo = await trial.into(watched, listener)
       const hashes = new Map<ConnectionId, Hash>()
-      const data = pattern(256 * 1024)
+      const data = pattern(trial.bytes(256 * 1024))
       const sending: Promise<void>[] = []
       for (let n = trial.size(200, 1000); n > 0; n--) {
         const { id, peer } = await trial.into(watched, listener)
@@ -197,7 +197,7 @@ export const receiving: readonly Case[] = [
         hashes.set(id, sha256())
         sending.push(peer.send(data))
       }
-      const burst = pattern(MI)
+      const burst = pattern(trial.bytes(MI))
       for (let round = 0; round < 10; round++) {
         const [back] = await Promise.all([echo.peer.receive(burst.length), echo.peer.send(burst)])
         assertBytes(back, burst)
@@ -240,7 +240,7 @@ export const receiving: readonly Case[] = [
       const { id, peer } = await trial.inbound(watched)
       man.pause(id)
       let taken = false
-      const sending = peer.send(pattern(64 * MI)).then(
+      const sending = peer.send(pattern(trial.bytes(64 * MI))).then(
         () => {
           taken = true
         },
@@ -252,7 +252,10 @@ export const receiving: readonly Case[] = [
         await other.peer.receive(1)
       }
       assert.equal(taken, false)
-      assert.ok(man.stats().bytesReceived <= 8 * MI, `${man.stats().bytesReceived} bytes were read`)
+      assert.ok(
+        man.stats().bytesReceived <= trial.bytes(8 * MI),
+        `${man.stats().bytesReceived} bytes were read`,
+      )
       man.close(id)
       await sending
     },
@@ -261,7 +264,7 @@ export const receiving: readonly Case[] = [
     title: 'C53 megabytes in both directions at once: no mutual stall, hashes equal',
     deadline: [30_000, 60_000],
     async run(trial) {
-      const total = 32 * MI
+      const total = trial.bytes(32 * MI)
       const data = pattern(MI + 17, 53)
       const hashes = new Map<ConnectionId, Hash>()
       const outgoing = new Map<ConnectionId, Generator<Buffer>>()

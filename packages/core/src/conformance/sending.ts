@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { ConnectionId, SendOptions, SockMan } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
 import { type Case, needsDescriptors, needsProcess } from './harness'
-import { fillUp, nextTurn, throwsCode } from './trial'
+import { nextTurn, throwsCode } from './trial'
 
 const MI = 1 << 20
 
@@ -24,7 +24,7 @@ export const sending: readonly Case[] = [
       const { man, log } = watched
       const chunk = pattern(100_003)
       const drained = await trial.inbound(watched)
-      let sent = fillUp(man, drained.id, chunk)
+      let sent = trial.fillUp(man, drained.id, chunk)
       assert.ok(man.connectionStats(drained.id).queuedBytes > 64 * 1024)
       assert.equal(man.send(drained.id, chunk), false)
       sent += chunk.length
@@ -39,12 +39,12 @@ export const sending: readonly Case[] = [
       assert.deepEqual(log.life(drained.id).events, ['accepted', 'readyToSend'])
 
       const closed = await trial.inbound(watched)
-      fillUp(man, closed.id, chunk)
+      trial.fillUp(man, closed.id, chunk)
       man.close(closed.id)
       assert.deepEqual((await log.event(closed.id, 'closed')).events, ['accepted', 'closed'])
 
       const broken = await trial.inbound(watched)
-      fillUp(man, broken.id, chunk)
+      trial.fillUp(man, broken.id, chunk)
       broken.peer.reset()
       assert.deepEqual((await log.event(broken.id, 'error')).events, ['accepted', 'error'])
     },
@@ -110,7 +110,7 @@ export const sending: readonly Case[] = [
       const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
-      fillUp(man, id, pattern(200_000))
+      trial.fillUp(man, id, pattern(200_000))
       const { queuedBytes } = man.connectionStats(id)
       peer.reset()
       const { error } = await log.event(id, 'error')
@@ -131,7 +131,7 @@ export const sending: readonly Case[] = [
       const watched = trial.open()
       const { man } = watched
       const { id, peer } = await trial.inbound(watched)
-      const sent = fillUp(man, id, pattern(100_000))
+      const sent = trial.fillUp(man, id, pattern(100_000))
       man.shutdown(id)
       man.shutdown(id)
       throwsCode('EPIPE', () => man.send(id, Buffer.from('x')))
@@ -212,10 +212,10 @@ export const sending: readonly Case[] = [
       await nextTurn()
       man.send(id, Buffer.from('two'))
       assert.equal((await peer.receive(7)).toString(), 'one two')
-      const begun = performance.now()
+      const begun = trial.network.now()
       man.send(id, Buffer.from('alone'), { more: true })
       assert.equal((await peer.receive(5)).toString(), 'alone')
-      assert.ok(performance.now() - begun < 1000, `after ${performance.now() - begun} ms`)
+      assert.ok(trial.network.now() - begun < 1000, `after ${trial.network.now() - begun} ms`)
     },
   },
   {

@@ -8,6 +8,9 @@ import type { Facts } from './harness'
 import type { Peer, PeerFamily, PeerNetwork } from './peers'
 import { Recorder } from './recorder'
 
+/** What `PeerNetwork.capacity` is on Linux: the sizes in the cases are for it. */
+const LINUX_CAPACITY = 24 << 20
+
 /** A SockMan under test and what is known of its events. */
 export interface Watched {
   readonly man: SockMan
@@ -58,6 +61,21 @@ export class Trial {
   /** The quick or the full size of a case. */
   size(quick: number, full: number): number {
     return this.facts.full ? full : quick
+  }
+
+  /** Bytes that are many for Linux, as a number that is as many for the buffers of this network. */
+  bytes(quick: number, full = quick): number {
+    return Math.ceil((this.size(quick, full) * this.network.capacity) / LINUX_CAPACITY)
+  }
+
+  /**
+   * Sends more than the kernels can hold for a peer that does not read, so that a queue remains, and answers how much.
+   */
+  fillUp(man: SockMan, id: ConnectionId, chunk: Uint8Array): number {
+    let sent = 0
+    for (; sent < this.network.capacity; sent += chunk.length) man.send(id, chunk)
+    assert.equal(man.send(id, chunk), false)
+    return sent + chunk.length
   }
 
   /** A recorded SockMan; `without` leaves handlers out, the others are all there. */
@@ -150,7 +168,9 @@ export class Trial {
   }
 
   #report(): string {
-    return this.#opened.map(({ log }, index) => `\nSockMan ${index + 1}: ${log}`).join('')
+    const more = this.network.report?.()
+    const logs = this.#opened.map(({ log }, index) => `\nSockMan ${index + 1}: ${log}`)
+    return [...logs, ...(more === undefined ? [] : [`\n${more}`])].join('')
   }
 }
 
@@ -181,17 +201,6 @@ export async function within<T>(limit: number, what: string, promise: Promise<T>
   } finally {
     clearTimeout(timer)
   }
-}
-
-/**
- * Sends more than the kernel can hold for a peer that does not read, so that a queue remains, and answers how much.
- * Linux holds up to 4 MiB to send and 6 MiB received by default (tcp(7)), and grows into them as it goes.
- */
-export function fillUp(man: SockMan, id: ConnectionId, chunk: Uint8Array): number {
-  let sent = 0
-  for (; sent < 24 << 20; sent += chunk.length) man.send(id, chunk)
-  assert.equal(man.send(id, chunk), false)
-  return sent + chunk.length
 }
 
 /** Lets the loop turn once: what was scheduled for "the next batch" may come. */

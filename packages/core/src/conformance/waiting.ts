@@ -29,13 +29,13 @@ export const waiting: readonly Case[] = [
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       await trial.outbound(watched)
-      await assertQuiet(man, 400)
+      await assertQuiet(trial.network, man, 400)
       // Nor after a queue that had to wait for room.
-      const data = pattern(8 << 20)
+      const data = pattern(trial.bytes(8 << 20))
       assert.equal(man.send(id, data), false)
       assertBytes(await peer.receive(data.length), data)
       await log.event(id, 'readyToSend')
-      await assertQuiet(man, 400)
+      await assertQuiet(trial.network, man, 400)
     },
   },
   {
@@ -45,7 +45,7 @@ export const waiting: readonly Case[] = [
       const { id, peer } = await trial.inbound(watched)
       await peer.end()
       await watched.log.event(id, 'eof')
-      await assertQuiet(watched.man, trial.size(600, 5000))
+      await assertQuiet(trial.network, watched.man, trial.size(600, 5000))
       assert.deepEqual(watched.log.life(id).events, ['accepted', 'eof'])
     },
   },
@@ -67,22 +67,22 @@ export const waiting: readonly Case[] = [
           assert.equal(man.connectionStats(id).heldBytes, 1000)
         }
         const held = man.connectionStats(id).heldBytes
-        const begun = performance.now()
+        const begun = trial.network.now()
         peer.reset()
         if (!trial.supports.resetWhilePaused) {
-          await assertQuiet(man, 400)
+          await assertQuiet(trial.network, man, 400)
           assert.deepEqual(log.life(id).events, ['accepted'])
           man.resume(id)
         }
         const { error } = await log.event(id, 'error')
-        const took = trial.supports.resetWhilePaused ? performance.now() - begun : 0
+        const took = trial.supports.resetWhilePaused ? trial.network.now() - begun : 0
         assert.equal(error?.code, 'ECONNRESET')
         if (trial.supports.resetWhilePaused) {
           const dropped = error!.undeliveredBytes ?? 0
           assert.ok(dropped >= held && dropped <= 1000, `${dropped} undelivered, ${held} were held`)
           assert.deepEqual(log.life(id).events, ['accepted', 'error'])
         }
-        await assertQuiet(man, 400)
+        await assertQuiet(trial.network, man, 400)
         return took
       })
     },
@@ -102,13 +102,13 @@ export const waiting: readonly Case[] = [
         }
         await peer.send(pattern(1000))
         await peer.end()
-        await assertQuiet(man, 300)
+        await assertQuiet(trial.network, man, 300)
         assert.deepEqual(log.life(id).events, ['accepted'])
         man.resume(id)
         await log.event(id, 'eof')
         assert.deepEqual(log.life(id).events, ['accepted', 'data', 'eof'])
         assertBytes(log.bytes(id), pattern(1000))
-        await assertQuiet(man, 300)
+        await assertQuiet(trial.network, man, 300)
       }
     },
   },
@@ -130,9 +130,9 @@ export const waiting: readonly Case[] = [
       const { id, peer } = await trial.inbound(watched)
       const server = await trial.network.listen()
       const timed = async (act: () => Promise<unknown>): Promise<number> => {
-        const begun = performance.now()
+        const begun = trial.network.now()
         await act()
-        return performance.now() - begun
+        return trial.network.now() - begun
       }
       const byte = Buffer.from('x')
       const acts: Record<string, (n: number) => Promise<number>> = {

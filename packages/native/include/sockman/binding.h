@@ -1,6 +1,7 @@
-// What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives, and
-// `inlineAvailable`. Everything here is for the JavaScript thread. Failures are thrown as errors with `errno`
-// and `syscall`, or with `descriptor` and `descriptorLimit` when the engine cannot watch it.
+// What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives,
+// `inlineAvailable`, and `libraries`, the versions of what an engine that has `libraries()` is built with.
+// Everything here is for the JavaScript thread. Failures are thrown as errors with `errno` and `syscall`, or
+// with `descriptor` and `descriptorLimit` when the engine cannot watch it.
 #pragma once
 
 #include <napi.h>
@@ -27,6 +28,11 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("inlineAvailable", Napi::Boolean::New(env, E::kInline && inlineAvailable()));
+    Napi::Object libraries = Napi::Object::New(env);
+    if constexpr (requires { E::libraries(); }) {
+      for (const auto& [name, version] : E::libraries()) libraries.Set(name, version);
+    }
+    exports.Set("libraries", libraries);
     exports.Set("Engine",
                 Wrap::DefineClass(env, "Engine",
                                   {

@@ -42,7 +42,7 @@ struct Ports {
 
     // The driving thread's.
     std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
-    size_t queueOffset = 0;  // bytes of the first chunk that are sent
+    size_t queueOffset = 0;       // bytes of the first chunk that are sent
     int64_t undelivered = 0;
     size_t index = 0;  // in connections_
     int latched = 0;   // first permanent error of either direction

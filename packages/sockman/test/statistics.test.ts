@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { overlap, pairedRatio, summarize } from '../src/report/statistics'
+import { overlap, pairedRatio, summarize } from '../src/measure/statistics'
 
 describe('summarize', () => {
   it('is the range below six values, and says how little that is', () => {

@@ -1,0 +1,361 @@
+import type { SockAddr } from '../address'
+import { SockError } from '../errors'
+import type { ResolvedSockManOptions } from '../options'
+import type { ConnectionId, ConnectionStats, SendOptions } from '../sock-man'
+import type { Endpoint, EndpointOwner } from './endpoint'
+import type { Handlers } from './handlers'
+import type { ReceiveBuffer } from './receive-buffer'
+import type { Entry, Target } from './schedule'
+import { SendQueue } from './send-queue'
+import type { World } from './world'
+
+/** Where an id is in its life. */
+export const State = {
+  connecting: 0,
+  open: 1,
+  /** `onError` was emitted: only `onClosed` may follow. */
+  failed: 2,
+  /** Closed by the owner: only `onClosed` follows. */
+  closing: 3,
+  /** Its last event was emitted, or nobody wants to hear of it. */
+  ended: 4,
+} as const
+
+const EFAULT = -14
+const ETIMEDOUT = -110
+
+/** What a connection needs of its SockMan. */
+export interface ConnectionHome {
+  readonly world: World
+  readonly options: ResolvedSockManOptions
+  readonly buffer: ReceiveBuffer
+  readonly counts: Counts
+  /** It is looked at in the next batch. */
+  enlist(connection: Connection): void
+  /** It is flushed when the callback under way returns; false when none is. */
+  cork(connection: Connection): boolean
+  /** The id is at its end. */
+  leave(connection: Connection, outcome: 'connectFailed' | 'closed', error?: SockError): void
+  joined(connection: Connection, outcome: 'accepted' | 'connected'): void
+}
+
+/** Totals of a SockMan. */
+export interface Counts {
+  accepted: number
+  connected: number
+  bytesReceived: number
+  bytesSent: number
+  chunksReceived: number
+  sends: number
+  syscalls: number
+  wakeups: number
+  events: number
+  batches: number
+}
+
+/** One id of a SockMan, over its endpoint. */
+export class Connection implements EndpointOwner, Target {
+  readonly id: ConnectionId
+  readonly endpoint: Endpoint
+  state: number
+  /** It waits to be looked at. */
+  listed = false
+  corked = false
+  /** Undoes what listens to the signal of its connect. */
+  unwatch: (() => void) | undefined
+  readonly #home: ConnectionHome
+  readonly #handlers: Handlers
+  #queue: SendQueue | undefined
+  #paused = false
+  #shutdown = false
+  #awaitsReady = false
+  #more = false
+  #eof = false
+  #flushing = false
+  #aborted = false
+  #expired = false
+  #deadline: Entry | undefined
+  #unsent = 0
+  #bytesReceived = 0
+  #bytesSent = 0
+  #lastReceive = 0
+  #lastSend = 0
+
+  constructor(home: ConnectionHome, id: ConnectionId, endpoint: Endpoint, handlers: Handlers, state: number) {
+    this.#home = home
+    this.id = id
+    this.endpoint = endpoint
+    this.state = state
+    this.#handlers = handlers
+    endpoint.owner = this
+  }
+
+  get queuedBytes(): number {
+    return this.state < State.failed ? (this.#queue?.bytes ?? 0) : 0
+  }
+
+  get isShutdown(): boolean {
+    return this.#shutdown
+  }
+
+  changed(): void {
+    if (this.state === State.ended) return
+    // What waits in the kernel of a paused connection is nobody's business, unless it broke.
+    const quiet =
+      this.#paused && this.state === State.open && this.endpoint.error === 0 && this.queuedBytes === 0
+    if (!quiet) this.#home.enlist(this)
+  }
+
+  /** A time limit is over. */
+  happen(): boolean {
+    this.#expired = true
+    this.#home.enlist(this)
+    return false
+  }
+
+  limit(ms: number): void {
+    const { clock } = this.#home.world
+    this.#deadline = clock.limit(clock.now + ms, this, 0)
+  }
+
+  #unlimit(): void {
+    this.#home.world.clock.cancel(this.#deadline)
+    this.#deadline = undefined
+    this.unwatch?.()
+    this.unwatch = undefined
+  }
+
+  // ---- What the owner asks for ----
+
+  send(data: Uint8Array, { borrow = false, more = false }: SendOptions): boolean {
+    const { copyThreshold, sendHighWater } = this.#home.options
+    this.#home.counts.sends++
+    const small = !borrow && data.length <= copyThreshold
+    if (small && this.queuedBytes + data.length <= sendHighWater && this.#home.cork(this)) {
+      this.#queueUp().copy(data, 0)
+      this.#more = more
+      return true
+    }
+    this.flush()
+    this.#more = more
+    const waits = this.state === State.connecting || this.queuedBytes > 0
+    const taken = waits ? 0 : this.#write(data, 0, data.length)
+    if (taken < data.length) {
+      if (borrow) this.#queueUp().borrow(data, taken)
+      else this.#queueUp().copy(data, taken)
+    }
+    const room = this.queuedBytes <= sendHighWater
+    if (!room || borrow) this.#awaitsReady = true
+    if ((this.#awaitsReady && this.queuedBytes === 0) || this.endpoint.error !== 0) this.#home.enlist(this)
+    return room
+  }
+
+  #queueUp(): SendQueue {
+    this.#queue ??= new SendQueue()
+    return this.#queue
+  }
+
+  /** Offers bytes to the kernel until it has no room; how many it took. */
+  #write(data: Uint8Array, from: number, length: number): number {
+    let taken = 0
+    while (taken < length) {
+      const count = this.endpoint.write(data, from + taken, length - taken, this.#more)
+      this.#home.counts.syscalls++
+      if (count <= 0) break
+      taken += count
+    }
+    if (taken > 0) {
+      this.#bytesSent += taken
+      this.#home.counts.bytesSent += taken
+      this.#lastSend = this.#home.world.clock.now + this.#home.world.clock.epoch
+    }
+    return taken
+  }
+
+  /** What is queued goes to the kernel as far as it takes it; false when a borrowed buffer is gone. */
+  flush(): boolean {
+    if (this.state === State.connecting || this.state === State.failed) return true
+    if (this.#unflushed > 0 && !this.#queue!.drain((...part) => this.#write(...part))) return false
+    if (this.#shutdown && this.#unflushed === 0) this.endpoint.shutdown()
+    return true
+  }
+
+  get #unflushed(): number {
+    return this.#queue?.bytes ?? 0
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#home.enlist(this)
+  }
+
+  shutdown(): void {
+    if (this.#shutdown) return
+    this.#shutdown = true
+    if (!this.flush()) this.#home.enlist(this)
+  }
+
+  close({ flush, timeout, reset }: { flush: boolean; timeout: number; reset: boolean }): void {
+    this.flush()
+    this.#unlimit()
+    const failed = this.state === State.failed
+    if (!failed) this.#unsent = this.#unflushed
+    // Before it is connected there is nobody to flush to.
+    this.#flushing = flush && this.state === State.open && this.#unsent > 0
+    this.state = State.closing
+    if (this.#flushing) this.limit(timeout)
+    else if (reset) this.endpoint.reset()
+    else this.endpoint.close()
+    this.#home.enlist(this)
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#home.enlist(this)
+  }
+
+  // ---- What the batch does ----
+
+  /** Delivers at most one event; whether it did. */
+  visit(): boolean {
+    switch (this.state) {
+      case State.connecting:
+        return this.#visitConnecting()
+      case State.open:
+        return this.#visitOpen()
+      case State.closing:
+        return this.#visitClosing()
+      default:
+        return false
+    }
+  }
+
+  #visitConnecting(): boolean {
+    const { endpoint } = this
+    if (this.#aborted) return this.#failConnect(abortedConnect(endpoint.them))
+    if (endpoint.error !== 0) return this.#failConnect(connectError(endpoint.error, endpoint.them))
+    if (!endpoint.connected) return this.#expired && this.#failConnect(connectError(ETIMEDOUT, endpoint.them))
+    this.#unlimit()
+    this.state = State.open
+    this.#expired = false
+    this.#home.cork(this)
+    this.#home.joined(this, 'connected')
+    this.#handlers.onConnected(this.id, endpoint.me, endpoint.them)
+    return true
+  }
+
+  #failConnect(error: SockError): boolean {
+    this.#unlimit()
+    this.endpoint.close()
+    this.state = State.ended
+    this.#home.leave(this, 'connectFailed', error)
+    this.#handlers.onConnectFailed(this.id, error)
+    return true
+  }
+
+  #visitOpen(): boolean {
+    const { endpoint } = this
+    if (!this.flush()) return this.#fail(EFAULT, 'send')
+    if (this.#awaitsReady && this.queuedBytes === 0) {
+      this.#awaitsReady = false
+      this.#handlers.onReadyToSend(this.id)
+      return true
+    }
+    const { available } = endpoint
+    if (endpoint.error !== 0 && (this.#paused || available === 0)) {
+      return this.#fail(endpoint.error, this.queuedBytes > 0 ? 'send' : 'recv')
+    }
+    if (this.#paused) return false
+    if (available > 0) {
+      this.#receive()
+      return true
+    }
+    if (this.#eof || !endpoint.atEnd) return false
+    this.#eof = true
+    if (this.#handlers.onEof) this.#handlers.onEof(this.id)
+    else this.#closeItself()
+    return this.#handlers.onEof !== undefined
+  }
+
+  #receive(): void {
+    const { buffer, counts, world } = this.#home
+    const data = buffer.read(this.endpoint)
+    counts.syscalls++
+    counts.chunksReceived++
+    counts.bytesReceived += data.length
+    this.#bytesReceived += data.length
+    this.#lastReceive = world.clock.now + world.clock.epoch
+    try {
+      this.#handlers.onData(this.id, data)
+    } finally {
+      buffer.spoil(data)
+    }
+  }
+
+  #fail(errno: number, syscall: string): boolean {
+    const { endpoint } = this
+    this.#unsent = this.#unflushed
+    const error = SockError.fromErrno(errno, syscall, endpoint.them.where, {
+      undeliveredBytes: endpoint.available,
+      unsentBytes: this.#unsent,
+    })
+    this.state = State.failed
+    this.#queue = undefined
+    if (this.#handlers.onError) this.#handlers.onError(this.id, error)
+    else this.#closeItself()
+    return this.#handlers.onError !== undefined
+  }
+
+  #closeItself(): void {
+    this.close({ flush: false, timeout: 0, reset: false })
+  }
+
+  #visitClosing(): boolean {
+    if (this.#flushing) {
+      // Bytes that nobody will read must not turn the end into a reset (C69).
+      this.endpoint.incoming?.discard()
+      const able = this.flush() && this.endpoint.error === 0
+      this.#unsent = this.#unflushed
+      if (able && this.#unsent > 0 && !this.#expired) return false
+      this.endpoint.close()
+    }
+    this.#unlimit()
+    this.state = State.ended
+    this.#home.leave(this, 'closed')
+    this.#handlers.onClosed(this.id, this.#unsent)
+    return true
+  }
+
+  get unsentBytes(): number {
+    return this.#unsent
+  }
+
+  stats(): ConnectionStats {
+    return {
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+      queuedBytes: this.queuedBytes,
+      heldBytes: 0,
+      paused: this.#paused,
+      lastReceive: this.#lastReceive,
+      lastSend: this.#lastSend,
+    }
+  }
+}
+
+function connectError(errno: number, them: SockAddr): SockError {
+  return SockError.fromErrno(errno, 'connect', them.where)
+}
+
+function abortedConnect(them: SockAddr): SockError {
+  return new SockError(`connect to ${them} was aborted`, {
+    code: 'ABORT_ERR',
+    syscall: 'connect',
+    ...them.where,
+  })
+}

@@ -1,0 +1,10 @@
+export type {
+  ClockMode,
+  MemoryHost,
+  MemoryNetwork,
+  MemoryNetworkOptions,
+  MemoryTimer,
+  TraceEvent,
+  TraceKind,
+} from './memory-network'
+export { createMemoryNetwork } from './network'

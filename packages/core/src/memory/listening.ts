@@ -1,0 +1,55 @@
+import type { SockAddr } from '../address'
+import type { Endpoint, EndpointOwner } from './endpoint'
+
+/** A listening socket: connections that the kernel has completed wait in its queue. */
+export class Listening {
+  readonly address: SockAddr
+  readonly reusePort: boolean
+  /** Takes IPv4 connections too (an IPv6 wildcard without `IPV6_V6ONLY`). */
+  readonly dualStack: boolean
+  owner: EndpointOwner | undefined
+  closed = false
+  readonly #backlog: number
+  readonly #queue: Endpoint[] = []
+  readonly #unbind: (listening: Listening) => void
+
+  constructor(
+    address: SockAddr,
+    options: { backlog: number; reusePort: boolean; dualStack: boolean },
+    unbind: (listening: Listening) => void,
+  ) {
+    this.address = address
+    this.reusePort = options.reusePort
+    this.dualStack = options.dualStack
+    this.#backlog = options.backlog
+    this.#unbind = unbind
+  }
+
+  get waiting(): number {
+    return this.#queue.length
+  }
+
+  /** Linux lets one more in than `backlog` says (listen(2), `sk_acceptq_is_full`). */
+  get full(): boolean {
+    return this.#queue.length > this.#backlog
+  }
+
+  push(endpoint: Endpoint): void {
+    this.#queue.push(endpoint)
+    this.owner?.changed()
+  }
+
+  accept(): Endpoint | undefined {
+    return this.#queue.shift()
+  }
+
+  /** What waits in its queue is reset. */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.owner = undefined
+    this.#unbind(this)
+    for (const endpoint of this.#queue) endpoint.reset()
+    this.#queue.length = 0
+  }
+}

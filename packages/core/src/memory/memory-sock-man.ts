@@ -1,0 +1,486 @@
+import { SockAddr } from '../address'
+import type { Capabilities } from '../capabilities'
+import { channels } from '../diagnostics'
+import { invalidArgument, SockError } from '../errors'
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  checkEvents,
+  type ListenOptions,
+  type ResolvedSockManOptions,
+  resolveCloseOptions,
+  resolveConnectionOptions,
+  resolveConnectOptions,
+  resolveListenOptions,
+} from '../options'
+import type {
+  CloseOptions,
+  ConnectionId,
+  ConnectionStats,
+  Listener,
+  Releasable,
+  SelectionReport,
+  SendOptions,
+  SockMan,
+  SockManEvents,
+  Stats,
+} from '../sock-man'
+import { Connection, type ConnectionHome, State } from './connection'
+import { Endpoint } from './endpoint'
+import { Handlers } from './handlers'
+import type { Kernel } from './kernel'
+import { Listening } from './listening'
+import { ReceiveBuffer } from './receive-buffer'
+import type { Target } from './schedule'
+import { asyncContext, throwUncaught, turn } from './turn'
+import type { World } from './world'
+
+/** The kernel's own limit for a connect (`tcp_syn_retries` 6, tcp(7)), ms. */
+const KERNEL_TIMEOUT = 127_000
+const NO_OPTIONS: SendOptions = {}
+
+/** What a host gives its SockMans. */
+export interface MemorySetup {
+  readonly supports: Readonly<Capabilities>
+  readonly selection: SelectionReport
+  readonly options: ResolvedSockManOptions
+}
+
+/** SockMan over the endpoints of one host. */
+export class MemorySockMan implements SockMan, ConnectionHome, Target {
+  readonly supports: Readonly<Capabilities>
+  readonly selection: SelectionReport
+  readonly options: ResolvedSockManOptions
+  readonly world: World
+  readonly buffer: ReceiveBuffer
+  readonly counts = {
+    accepted: 0,
+    connected: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    chunksReceived: 0,
+    sends: 0,
+    syscalls: 0,
+    wakeups: 0,
+    events: 0,
+    batches: 0,
+  }
+  readonly #kernel: Kernel
+  readonly #handlers: Handlers
+  readonly #connections = new Map<ConnectionId, Connection>()
+  readonly #listeners = new Set<MemoryListener>()
+  /** What the next batch looks at, in order. */
+  #ready: (Connection | MemoryListener)[] = []
+  /** Sends of the callback under way wait in these. */
+  readonly #corked: Connection[] = []
+  /** That of its creation, for the handlers. */
+  readonly #context = asyncContext()
+  #lastConnection = 0
+  #lastListener = 0
+  #inBatch = false
+  #inCallback = false
+  #wakeDue = false
+  #stopping: Promise<void> | undefined
+
+  constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel) {
+    checkEvents('events', events)
+    this.supports = setup.supports
+    this.selection = setup.selection
+    this.options = setup.options
+    this.world = kernel.world
+    this.#kernel = kernel
+    this.#handlers = new Handlers(events)
+    this.buffer = new ReceiveBuffer(
+      Math.min(setup.options.receiveBlock, this.world.receiveBuffer),
+      setup.options.poison,
+    )
+  }
+
+  // ---- Listening ----
+
+  listen(address: SockAddr | string, options?: ListenOptions): Listener {
+    this.#assertRunning()
+    const to = SockAddr.from(address)
+    const { events, ...settings } = resolveListenOptions(options)
+    return this.#addListener(this.#kernel.listen(to, settings), events)
+  }
+
+  adoptListener(sock: Releasable, options?: ListenOptions): Listener {
+    this.#assertRunning()
+    const { events } = resolveListenOptions(options)
+    const socket = this.#take(sock)
+    if (socket instanceof Listening) return this.#addListener(socket, events)
+    socket.close()
+    throw SockError.fromErrno(-22, 'adopt', socket.me.where)
+  }
+
+  #addListener(listening: Listening, events: SockManEvents | undefined): Listener {
+    const handlers = events ? new Handlers(events) : this.#handlers
+    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers)
+    this.#listeners.add(listener)
+    listener.changed()
+    this.#publishListener('listening', listening.address)
+    return listener
+  }
+
+  /** For the listener itself. */
+  closed(listener: MemoryListener): void {
+    this.#listeners.delete(listener)
+    this.#publishListener('closed', listener.address)
+  }
+
+  #publishListener(event: 'listening' | 'closed', address: SockAddr): void {
+    if (!channels.listener.hasSubscribers) return
+    channels.listener.publish({ event, backend: this.selection.backend, address })
+  }
+
+  // ---- Connections ----
+
+  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
+    this.#assertRunning()
+    const to = SockAddr.from(address)
+    const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
+    const connection = this.#add(this.#kernel.connect(to, localAddress), State.connecting, events)
+    connection.limit(timeout || KERNEL_TIMEOUT)
+    if (signal) watchSignal(connection, signal)
+    return connection.id
+  }
+
+  adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId {
+    this.#assertRunning()
+    const { events } = resolveConnectionOptions(options)
+    const socket = this.#take(sock)
+    if (!(socket instanceof Endpoint) || !socket.connected) {
+      socket.close()
+      throw SockError.fromErrno(-107, 'adopt')
+    }
+    const connection = this.#add(socket, State.open, events)
+    connection.changed()
+    return connection.id
+  }
+
+  #take(sock: Releasable): Endpoint | Listening {
+    if (typeof sock?.release !== 'function')
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
+    const number = sock.release()
+    if (!Number.isInteger(number) || number < 0)
+      throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
+    const socket = this.#kernel.sockets.take(number)
+    // A number of another host, or a descriptor of the process, names no socket here.
+    if (!socket) throw SockError.fromErrno(-88, 'adopt')
+    return socket
+  }
+
+  #add(endpoint: Endpoint, state: number, events: SockManEvents | undefined): Connection {
+    return this.#begin(endpoint, state, events ? new Handlers(events) : this.#handlers)
+  }
+
+  #begin(endpoint: Endpoint, state: number, handlers: Handlers): Connection {
+    const id = ++this.#lastConnection as ConnectionId
+    const connection = new Connection(this, id, endpoint, handlers, state)
+    this.#connections.set(id, connection)
+    return connection
+  }
+
+  /** Takes the next connection of a listener's queue; false when it has to wait. */
+  accept(listener: MemoryListener): boolean {
+    const { maxConnections } = this.options
+    if (maxConnections > 0 && this.#connections.size >= maxConnections) return false
+    const endpoint = listener.listening.accept()
+    if (!endpoint) return false
+    this.counts.syscalls++
+    const connection = this.#begin(endpoint, State.open, listener.handlers)
+    this.joined(connection, 'accepted')
+    const { id } = connection
+    let wanted: boolean | void = true
+    try {
+      wanted = listener.handlers.onAccepted(id, endpoint.me, endpoint.them, listener)
+    } finally {
+      if (wanted === false && connection.state === State.open) {
+        connection.state = State.ended
+        endpoint.close()
+        this.#remove(connection)
+      } else {
+        connection.changed()
+      }
+    }
+    return true
+  }
+
+  joined({ id, endpoint }: Connection, event: 'accepted' | 'connected'): void {
+    this.counts[event]++
+    if (!channels.connection.hasSubscribers) return
+    const { me, them } = endpoint
+    channels.connection.publish({ event, backend: this.selection.backend, id, me, them })
+  }
+
+  leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
+    this.#remove(connection)
+    if (!channels.connection.hasSubscribers) return
+    const { id, unsentBytes } = connection
+    const more = error ? { error } : { unsentBytes }
+    channels.connection.publish({ event, backend: this.selection.backend, id, ...more })
+  }
+
+  #remove(connection: Connection): void {
+    this.#connections.delete(connection.id)
+    // There is room for one that waits.
+    if (this.options.maxConnections > 0) for (const listener of this.#listeners) listener.changed()
+  }
+
+  // ---- Calls on a connection ----
+
+  send(id: ConnectionId, data: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
+    if (!isBytes(data)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
+    this.#assertRunning()
+    const connection = this.#connections.get(id)
+    if (!connection || connection.state === State.closing) throw unknownConnection(id)
+    if (connection.state === State.failed) return false
+    if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
+    if (data.length === 0) return assertAttached(data)
+    const { sendQueueMax } = this.options
+    if (connection.queuedBytes + data.length > sendQueueMax) {
+      connection.flush()
+      if (connection.queuedBytes + data.length > sendQueueMax)
+        throw queueFull(data.length, connection.queuedBytes, sendQueueMax)
+    }
+    return connection.send(data, options)
+  }
+
+  pause(id: ConnectionId): void {
+    this.#find(id)?.pause()
+  }
+
+  resume(id: ConnectionId): void {
+    this.#find(id)?.resume()
+  }
+
+  shutdown(id: ConnectionId): void {
+    this.#find(id)?.shutdown()
+  }
+
+  close(id: ConnectionId, options?: CloseOptions): boolean {
+    const resolved = resolveCloseOptions(options)
+    const connection = this.#find(id)
+    connection?.close(resolved)
+    return connection !== undefined
+  }
+
+  /** The connection of an id that its owner may still use. */
+  #find(id: ConnectionId): Connection | undefined {
+    const connection = this.#connections.get(id)
+    return connection?.state === State.closing ? undefined : connection
+  }
+
+  // ---- Batches ----
+
+  enlist(it: Connection | MemoryListener): void {
+    if (it.listed) return
+    it.listed = true
+    this.#ready.push(it)
+    if (!this.#inBatch) this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#wakeDue) return
+    this.#wakeDue = true
+    this.world.clock.post(this.world.clock.now, this, 0, 0)
+  }
+
+  happen(): boolean {
+    this.#wakeDue = false
+    this.counts.wakeups++
+    return this.#context(this.#batch)
+  }
+
+  cork(connection: Connection): boolean {
+    if (!this.#inCallback) return false
+    if (!connection.corked) this.#corked.push(connection)
+    connection.corked = true
+    return true
+  }
+
+  /** One batch; whether it delivered anything. */
+  readonly #batch = (): boolean => {
+    const most = this.options.batchLimit
+    const ready = this.#ready
+    let events = 0
+    let at = 0
+    this.#inBatch = true
+    for (; at < ready.length && events < most; at++) {
+      const it = ready[at]!
+      it.listed = false
+      // One event for each in turn: what has more to tell comes again behind the others.
+      if (!this.#visit(it)) continue
+      events++
+      it.changed()
+    }
+    this.#ready = ready.slice(at)
+    if (events > 0) {
+      this.counts.events += events
+      this.counts.batches++
+      if (!this.#stopping) this.#endBatch()
+    }
+    this.#inBatch = false
+    if (this.#ready.length > 0 && !this.#stopping) this.#wake()
+    return events > 0
+  }
+
+  /** An exception of a handler surfaces as uncaught and loses nothing (C70). */
+  #visit(it: Connection | MemoryListener): boolean {
+    // After stop() there is only the end of each.
+    if (this.#stopping && !(it instanceof Connection && it.state === State.closing)) return false
+    this.#inCallback = true
+    try {
+      return it.visit()
+    } catch (error) {
+      throwUncaught(error)
+      return true
+    } finally {
+      this.#endCallback()
+    }
+  }
+
+  #endBatch(): void {
+    this.#inCallback = true
+    try {
+      this.#handlers.onBatchEnd()
+    } catch (error) {
+      throwUncaught(error)
+    }
+    this.#endCallback()
+  }
+
+  /** What a callback sent leaves at its end (C60). */
+  #endCallback(): void {
+    this.#inCallback = false
+    for (let connection = this.#corked.pop(); connection; connection = this.#corked.pop()) {
+      connection.corked = false
+      if (!connection.flush()) this.enlist(connection)
+    }
+  }
+
+  // ---- Ending ----
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** Needs no clock: nothing of it happens on the network. */
+  async #stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.close()
+    for (const connection of this.#connections.values()) {
+      if (connection.state === State.closing) connection.happen()
+      else connection.close({ flush: false, timeout: 0, reset: false })
+    }
+    while (this.#connections.size > 0) {
+      await turn()
+      this.#context(this.#batch)
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  // ---- Observation ----
+
+  stats(): Stats {
+    let queuedBytes = 0
+    for (const connection of this.#connections.values()) queuedBytes += connection.queuedBytes
+    return {
+      ...this.counts,
+      connections: this.#connections.size,
+      listeners: this.#listeners.size,
+      queuedBytes,
+      heldBytes: 0,
+      buffersExhausted: 0,
+      receivePool: this.buffer.size,
+      overflows: 0,
+      acceptErrors: 0,
+    }
+  }
+
+  connectionStats(id: ConnectionId): ConnectionStats {
+    const connection = this.#find(id)
+    if (!connection) throw unknownConnection(id)
+    return connection.stats()
+  }
+
+  #assertRunning(): void {
+    if (this.#stopping) throw new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
+  }
+}
+
+/** A listening socket and whose it is. */
+class MemoryListener implements Listener {
+  readonly id: number
+  readonly listening: Listening
+  readonly handlers: Handlers
+  listed = false
+  readonly #man: MemorySockMan
+
+  constructor(man: MemorySockMan, id: number, listening: Listening, handlers: Handlers) {
+    this.#man = man
+    this.id = id
+    this.listening = listening
+    this.handlers = handlers
+    listening.owner = this
+  }
+
+  get address(): SockAddr {
+    return this.listening.address
+  }
+
+  changed(): void {
+    if (this.listening.waiting > 0) this.#man.enlist(this)
+  }
+
+  visit(): boolean {
+    return this.#man.accept(this)
+  }
+
+  close(): void {
+    if (this.listening.closed) return
+    this.listening.close()
+    this.#man.closed(this)
+  }
+}
+
+function watchSignal(connection: Connection, signal: AbortSignal): void {
+  const abort = (): void => connection.abort()
+  if (signal.aborted) return abort()
+  signal.addEventListener('abort', abort, { once: true })
+  connection.unwatch = () => signal.removeEventListener('abort', abort)
+}
+
+/** Of whichever realm. */
+function isBytes(data: unknown): data is Uint8Array {
+  return data instanceof Uint8Array || Object.prototype.toString.call(data) === '[object Uint8Array]'
+}
+
+/** Empty data is fine, unless it is empty because its buffer was taken away. */
+function assertAttached(data: Uint8Array): true {
+  try {
+    new Uint8Array(data.buffer)
+  } catch {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
+  }
+  return true
+}
+
+const unknownConnection = (id: unknown): SockError =>
+  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
+const queueFull = (length: number, queued: number, most: number): SockError =>
+  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
+    code: 'ERR_SEND_QUEUE_FULL',
+  })

@@ -1,0 +1,55 @@
+import {
+  checkEvents,
+  invalidArgument,
+  type Requirements,
+  resolveSockManOptions,
+  type SockMan,
+  type SockManEvents,
+  type SockManOptions,
+} from '@sockman/core'
+import { choose, type Request, readRequest } from './request'
+
+export interface CreateOptions extends SockManOptions {
+  /**
+   * A row, `name[:drive][:key=value…]`; the name `auto` is the first engine that fits. Default: the environment
+   * variable `SOCKMAN_BACKEND`, else `auto`. What the row says comes before the options beside it.
+   */
+  backend?: string
+  /** What the engine must be able to do, whoever names it. */
+  require?: Requirements
+  /** Do not read `SOCKMAN_BACKEND`. Default false. */
+  ignoreEnv?: boolean
+}
+
+/**
+ * A SockMan on the engine that is asked for: by name it is that one or an error, never another; with `auto` the
+ * first of `candidates` that is installed, built, works here and now, and has the drive and what is required. Which one
+ * and why: {@link SockMan.selection}, also published on the channel `sockman:selection`.
+ *
+ * @throws SockError `ERR_BACKEND_UNAVAILABLE` with `backend`, `reason` (`EPERM`, `ENOSYS`, `ERR_NOT_INSTALLED`,
+ *   `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`, `ERR_UNKNOWN_BACKEND` …) and `remedy`; `ENOMEM`,
+ *   `EMFILE` … as they are: a shortage is no reason to take another engine; `ERR_UNKNOWN_OPTION`,
+ *   `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`
+ */
+export async function createSockMan(
+  events: SockManEvents,
+  { backend, require, ignoreEnv = false, ...beside }: CreateOptions = {},
+): Promise<SockMan> {
+  checkEvents('events', events)
+  const request = readRequest(backend, ignoreEnv)
+  assertNoContradiction(request, beside)
+  const options = { ...beside, ...request.options }
+  resolveSockManOptions(options)
+  const choice = await choose(request, options.drive, require)
+  return choice.backend.createSockMan(events, { ...options, drive: choice.drive }, choice.rejected)
+}
+
+/** The environment may overrule a program, a program not itself. */
+function assertNoContradiction({ source, options }: Request, beside: SockManOptions): void {
+  if (source !== 'option') return
+  for (const key of Object.keys(options) as (keyof SockManOptions)[]) {
+    if (beside[key] === undefined || beside[key] === options[key]) continue
+    const expected = `${options[key]} or absent, as options.backend says`
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', `options.${key}`, expected, beside[key])
+  }
+}

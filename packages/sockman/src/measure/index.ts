@@ -1,0 +1,5 @@
+export { MeasureError } from './errors'
+export type { Download, Ping, Times } from './load'
+export { type MeasureOptions, measure, type RowTrials, type Step } from './measure'
+export { type Recommendation, type RowSummary, recommend, summarizeRows } from './recommend'
+export { overlap, pairedRatio, type Summary, summarize } from './statistics'
