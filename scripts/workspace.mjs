@@ -29,6 +29,13 @@ export function packageFolders() {
 }
 
 /**
+ * Folders of the packages whose tests vitest runs. Those of the examples are run as their readers run them, with
+ * `node --test` on packed packages, by `tests/`.
+ */
+export const testedFolders = () =>
+  packageFolders().filter((folder) => manifest(folder).scripts?.test && !folder.startsWith('examples/'))
+
+/**
  * The engines: NAME of every `packages/backend-NAME`, sorted.
  *
  * @returns {string[]}
@@ -38,10 +45,3 @@ export function backendNames() {
     .filter((folder) => folder.startsWith('packages/backend-'))
     .map((folder) => folder.slice('packages/backend-'.length))
 }
-
-/**
- * Folders of the packages whose tests vitest runs. Those of the examples are run as their readers run them, with
- * `node --test` on packed packages, by `tests/`.
- */
-export const testedFolders = () =>
-  packageFolders().filter((folder) => manifest(folder).scripts?.test && !folder.startsWith('examples/'))
