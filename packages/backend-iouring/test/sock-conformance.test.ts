@@ -3,4 +3,6 @@ import { sockConformance } from '@sockman/core/conformance'
 import { describe, test } from 'vitest'
 import { backend } from '../src/index'
 
-sockConformance({ ...backend.socks, isOpen: (fd) => existsSync(`/proc/self/fd/${fd}`) }, { describe, test })
+const { socks, createSockMan } = backend
+const isOpen = (fd: number) => existsSync(`/proc/self/fd/${fd}`)
+sockConformance({ ...socks, createSockMan, isOpen }, { describe, test })
