@@ -36,10 +36,10 @@ constexpr std::pair<uint32_t, const char*> kFeatures[] = {
 
 }  // namespace
 
-Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, bool inlineDrive) {
+Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, uv_loop_s* nodeLoop) {
   auto wakeup = Wakeup::open();
   if (!wakeup) return wakeup.failure();
-  std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, inlineDrive));
+  std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, nodeLoop != nullptr));
   if (auto failure = engine->setUp()) return *failure;
   if (auto failure = engine->tryOut()) return *failure;
   if (auto failure = engine->registerBuffers()) return *failure;

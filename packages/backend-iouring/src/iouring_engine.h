@@ -36,7 +36,7 @@ class IoUringEngine {
   };
 
   /// Creates the ring disabled: whoever enables it is its only submitter (DEFER_TASKRUN).
-  static Result<std::unique_ptr<IoUringEngine>> open(ReceivePool& pool, bool inlineDrive);
+  static Result<std::unique_ptr<IoUringEngine>> open(ReceivePool& pool, uv_loop_s* nodeLoop);
   /// Everything was forgotten. The ring goes before the memory it writes to.
   ~IoUringEngine();
 

@@ -16,10 +16,7 @@ export interface Capabilities {
   readonly abstractUnix: boolean
   /** After `onEof` the owner can still send; `shutdown` keeps receiving. */
   readonly halfClose: boolean
-  /**
-   * A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume`, from when data has come
-   * while paused on: until then a pause does not stop the reading.
-   */
+  /** A reset on a paused connection is `onError` within 100 ms; else it is reported after `resume` (C36). */
   readonly resetWhilePaused: boolean
   /** A peer's close on a paused connection is noticed without reading. */
   readonly closeWhilePaused: boolean

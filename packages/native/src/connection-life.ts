@@ -9,7 +9,7 @@ import {
 } from '@sockman/core'
 import type { Announcer } from './announcer'
 import type { NativeEngine } from './binding'
-import { type Connections, State } from './connections'
+import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
 import { aborted, attempt } from './failure'
 import type { Handlers } from './handlers'
@@ -19,6 +19,13 @@ import { Outbound } from './outbound'
 import type { RunState } from './run-state'
 import type { Sending } from './sending'
 import { addressText, parseAddress, takeDescriptor } from './values'
+
+/** What an `error` record says; `unread` bytes are left in the kernel. */
+interface ErrorRecord {
+  readonly errno: number
+  readonly syscall: 'send' | 'recv'
+  readonly unread: number
+}
 
 /**
  * The life of ids, from connect, adopt or accept to their end. A slot is taken when the id is made and freed at
@@ -34,7 +41,10 @@ export class ConnectionLife {
   readonly #run: RunState
   readonly #announcer: Announcer
   readonly #handlers: Handlers
+  readonly #resetWhilePaused: boolean
   readonly #outbound = new Outbound()
+  /** Errors that a pause holds back, by slot. */
+  readonly #heldErrors = new Map<number, ErrorRecord>()
   /** How many there were. */
   accepted = 0
   connected = 0
@@ -49,6 +59,7 @@ export class ConnectionLife {
     readonly run: RunState
     readonly announcer: Announcer
     readonly handlers: Handlers
+    readonly resetWhilePaused: boolean
   }) {
     this.#native = parts.native
     this.#words = parts.ring.words
@@ -59,6 +70,7 @@ export class ConnectionLife {
     this.#run = parts.run
     this.#announcer = parts.announcer
     this.#handlers = parts.handlers
+    this.#resetWhilePaused = parts.resetWhilePaused
   }
 
   // ---- Begin ----
@@ -160,13 +172,42 @@ export class ConnectionLife {
     const c = this.#connections
     if (c.states[slot] !== State.open) return
     const words = this.#words
-    const undeliveredBytes = this.#held.drop(slot) + words[at + Field.length]!
+    const error: ErrorRecord = {
+      errno: words[at + Field.a]!,
+      syscall: words[at + Field.b] === 1 ? 'send' : 'recv',
+      unread: words[at + Field.length]!,
+    }
+    if (error.syscall === 'send' || this.#resetWhilePaused || !this.#holdsError(slot)) {
+      return this.#emitError(slot, error)
+    }
+    // Whether an engine that promises nothing notices it now is a matter of chance: after `resume` then, and the data.
+    c.flags[slot]! |= Flag.heldError
+    this.#heldErrors.set(slot, error)
+  }
+
+  /** A held error that is due; answers how many events it delivered. */
+  endErrorHold(slot: number): number {
+    const c = this.#connections
+    if (c.states[slot] !== State.open) return 0
+    if ((c.flags[slot]! & Flag.heldError) === 0 || this.#holdsError(slot)) return 0
+    this.#emitError(slot, this.#heldErrors.get(slot)!)
+    return 1
+  }
+
+  /** A pause holds an error back, unless a send waits for an answer (C54). */
+  #holdsError(slot: number): boolean {
+    return (this.#connections.flags[slot]! & (Flag.paused | Flag.awaitsReady)) === Flag.paused
+  }
+
+  #emitError(slot: number, { errno, syscall, unread }: ErrorRecord): void {
+    const c = this.#connections
+    const undeliveredBytes = this.#held.drop(slot) + unread
     const unsentBytes = this.#native.queued(slot)
     const [, them] = this.#native.established(slot)
     c.states[slot] = State.failed
-    const syscall = words[at + Field.b] === 1 ? 'send' : 'recv'
+    this.#heldErrors.delete(slot)
     const where = (this.#outbound.target(slot) ?? parseAddress(them)).where
-    const error = SockError.fromErrno(words[at + Field.a]!, syscall, where, { undeliveredBytes, unsentBytes })
+    const error = SockError.fromErrno(errno, syscall, where, { undeliveredBytes, unsentBytes })
     if (!c.handlers[slot]!.error(c.ids[slot] as ConnectionId, error)) this.close(slot, 0, 0)
   }
 
@@ -181,6 +222,7 @@ export class ConnectionLife {
     const target = this.#outbound.target(slot)
     this.#outbound.remove(slot)
     this.#held.drop(slot)
+    this.#heldErrors.delete(slot)
     c.remove(slot)
     this.#native.free(slot)
     this.#run.letGo()

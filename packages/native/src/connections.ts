@@ -30,6 +30,8 @@ export const Flag = {
   due: 32,
   /** The end of stream came while data was held. */
   heldEof: 64,
+  /** A reset came while paused, and `supports.resetWhilePaused` is false. */
+  heldError: 128,
 } as const
 
 /**

@@ -182,7 +182,8 @@ export class Delivery {
     const c = this.#connections
     if (c.states[slot] !== State.open) return 0
     try {
-      const events = this.#receiving.endHold(slot)
+      let events = this.#receiving.endHold(slot)
+      events += this.#life.endErrorHold(slot)
       if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0)
         this.#sending.onDrained(slot)
       return events

@@ -31,12 +31,18 @@ import { NativeSockHost } from './native-sock-host'
 import { NativeSockMan } from './native-sock-man'
 import { sockFactory } from './sock-factory'
 
+export type Runtime = 'node' | 'bun' | 'deno'
+
 /** What tells one native backend from another. */
 export interface NativeBackendSpec {
   readonly name: string
   readonly supports: Readonly<Capabilities>
   /** `import.meta.url` of the backend's index, one folder below its root. */
   readonly url: string
+  /**
+   * The runtimes whose process the addon may be loaded into: where it would end another instead of failing. Default any.
+   */
+  readonly runtimes?: readonly Runtime[]
   /** What to do when the addon is not there. */
   readonly whenNotBuilt: string
   /** What to do when the kernel refuses, by errno name; default: another engine. */
@@ -65,7 +71,9 @@ export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
     return loaded
   }
   const drivesOf = (addon: Addon): Drive[] =>
-    supports.drives.filter((drive) => drive === 'thread' || (addon.inlineAvailable && isNode()))
+    supports.drives.filter(
+      (drive) => drive === 'thread' || (addon.inlineAvailable && currentRuntime() === 'node'),
+    )
 
   return {
     name: spec.name,
@@ -122,7 +130,7 @@ export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
 /** @throws SockError `ERR_BACKEND_UNAVAILABLE`; of a shortage, as it is */
 function openSocks(spec: NativeBackendSpec, addon: Addon | Refusal): SockFactory<NativeSock> {
   if ('why' in addon) throw unavailableError(spec.name, addon.why, addon)
-  const inWorker = isNode() && !isMainThread
+  const inWorker = currentRuntime() === 'node' && !isMainThread
   const host = opened(
     spec,
     () => new NativeSockHost(spec.name, addon, spec.supports.descriptorLimit, inWorker),
@@ -185,6 +193,11 @@ function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
     const message = `${spec.name} is for Linux, not ${process.platform}`
     return { why: { reason: 'ERR_UNSUPPORTED_PLATFORM', message, remedy: '' }, cause: undefined }
   }
+  const runtime = currentRuntime()
+  if (spec.runtimes && !spec.runtimes.includes(runtime)) {
+    const message = `${spec.name} is for ${spec.runtimes.join(' and ')}, not ${runtime}`
+    return { why: { reason: 'ERR_UNSUPPORTED_RUNTIME', message, remedy: '' }, cause: undefined }
+  }
   try {
     return createRequire(spec.url)(path) as Addon
   } catch (cause) {
@@ -234,6 +247,7 @@ function settingsOf(options: SockManOptions): Record<string, string> {
 }
 
 /** Deno and Bun take Node-API addons, but have no libuv loop to watch. */
-function isNode(): boolean {
-  return process.versions['bun'] === undefined && process.versions['deno'] === undefined
+function currentRuntime(): Runtime {
+  if (process.versions['bun'] !== undefined) return 'bun'
+  return process.versions['deno'] === undefined ? 'node' : 'deno'
 }

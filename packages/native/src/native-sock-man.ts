@@ -100,6 +100,7 @@ export class NativeSockMan implements SockMan {
       run,
       announcer,
       handlers,
+      resetWhilePaused: supports.resetWhilePaused,
     })
     const receiving = new Receiving(native, ring, connections, held, turn, life, options.poison)
     this.#delivery = new Delivery({

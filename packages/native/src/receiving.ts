@@ -50,8 +50,8 @@ export class Receiving {
     const c = this.#connections
     if ((c.flags[slot]! & Flag.paused) === 0) return
     c.flags[slot]! &= ~Flag.paused
-    if (this.#held.has(slot) || (c.flags[slot]! & (Flag.stopped | Flag.heldEof)) !== 0)
-      this.#turn.startWith(slot)
+    const due = Flag.stopped | Flag.heldEof | Flag.heldError
+    if (this.#held.has(slot) || (c.flags[slot]! & due) !== 0) this.#turn.startWith(slot)
   }
 
   // ---- Held: called by the next batch ----

@@ -52,9 +52,7 @@ export class Sending {
     const state = slot < 0 ? State.closing : c.states[slot]!
     if (state >= State.closing) throw unknownConnection(id)
     if (state === State.failed) return false
-    if ((c.flags[slot]! & Flag.shutdown) !== 0) {
-      throw SockError.fromErrno(32, 'send')
-    }
+    if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
     if (data.length === 0) return assertAttached(data)
     this.sends++
     const flags = options?.more ? SendFlag.more : 0
@@ -76,6 +74,15 @@ export class Sending {
         throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
     }
     return this.#sendLarge(slot, data, flags | (options?.borrow ? SendFlag.borrow : 0))
+  }
+
+  /** A send after `shutdown`, or one that finds out about an error that a pause holds back. */
+  #refuse(slot: number): false {
+    const c = this.#connections
+    if ((c.flags[slot]! & Flag.shutdown) !== 0) throw SockError.fromErrno(32, 'send')
+    c.flags[slot]! |= Flag.awaitsReady
+    this.#turn.startWith(slot)
+    return false
   }
 
   #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {

@@ -28,7 +28,14 @@ export const ending: readonly Case[] = [
     title: 'C10 unref() lets the process go, and a SockMan that is idle or stopped never holds it',
     skip: needsProcess,
     async run(trial) {
-      const scenarios = ['gone-created', 'gone-unref', 'gone-unref-connected', 'gone-closed', 'gone-stopped']
+      const scenarios = [
+        'gone-created',
+        'gone-unref',
+        'gone-unref-connected',
+        'gone-unref-sending',
+        'gone-closed',
+        'gone-stopped',
+      ]
       await Promise.all(
         scenarios.map(async (scenario) => {
           const child = trial.child(scenario)

@@ -12,11 +12,10 @@ import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { SockError } from '../errors'
 import type { SockMan } from '../sock-man'
 import type { Stage } from './child'
+import { residentMemory } from './measure'
 
 type Answers = Readonly<Record<string, (argument: string) => unknown>>
 
@@ -155,12 +154,6 @@ export const limitScenarios = {
 
   /** C71: greets and keeps every connection, by SockMan or by `node:net` as `args` says. */
   crowd({ create, args }: Stage): void {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    const measure = (): number => {
-      for (let n = 0; n < 3; n++) collect()
-      return process.memoryUsage.rss()
-    }
     const greeting = Buffer.from('!')
     if (args[0] === 'net') {
       const open = new Set<Socket>()
@@ -173,14 +166,14 @@ export const limitScenarios = {
           server.close()
           for (const socket of open) socket.destroy()
         }
-        serve({ stop }, { measure })
+        serve({ stop }, { measure: residentMemory })
         console.log(`127.0.0.1:${port}`)
       })
       return
     }
     const man = create({ onAccepted: (id) => void man.send(id, greeting) })
     const { address } = man.listen('127.0.0.1:0')
-    serve(man, { measure, report: () => man.stats() })
+    serve(man, { measure: residentMemory, report: () => man.stats() })
     console.log(`${address}`)
   },
 }

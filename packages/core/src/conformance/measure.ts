@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { SockMan } from '../sock-man'
 import type { PeerNetwork } from './peers'
 
@@ -31,6 +33,21 @@ export async function assertFast(
     if (tried.at(-1)! < limit) return
   }
   assert.fail(`took ${tried.map((ms) => ms.toFixed(2)).join(', ')} ms, not under ${limit}`)
+}
+
+/** Resident bytes of this process after a collection, where the runtime lets us ask for one. */
+export function residentMemory(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('globalThis.gc') as (() => void) | undefined
+  for (let n = 0; n < 3; n++) collect?.()
+  return process.memoryUsage.rss()
+}
+
+/** The same but for what V8's heap has free and keeps: for growth far beyond a heap's usual ups and downs. */
+export function memoryInUse(): number {
+  const resident = residentMemory()
+  const { heapTotal, heapUsed } = process.memoryUsage()
+  return resident - (heapTotal - heapUsed)
 }
 
 /** The median of `count` measurements, ms. */

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ConnectionId, SockManEvents } from '../sock-man'
 import { pattern } from './bytes'
 import type { Case } from './harness'
+import { memoryInUse } from './measure'
 import { nextTurn, openDescriptors, type Pair, throwsCode } from './trial'
 
 const MI = 1 << 20
@@ -52,9 +53,9 @@ export const observation: readonly Case[] = [
       }
       const descriptors = trial.supports.descriptors ? openDescriptors().size : 0
       for (let n = 0; n < 8; n++) next()
-      const before = process.memoryUsage.rss()
+      const before = memoryInUse()
       await finished
-      const grown = process.memoryUsage.rss() - before
+      const grown = memoryInUse() - before
       assert.equal(repeated, 0)
       assert.ok(Number.isSafeInteger(last))
       assert.equal(man.stats().connections, 0)

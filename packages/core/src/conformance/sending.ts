@@ -126,6 +126,21 @@ export const sending: readonly Case[] = [
     },
   },
   {
+    title: 'C57 a send on a paused connection finds out about a reset, without resume',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      man.pause(id)
+      peer.reset()
+      await peer.closed
+      while (!log.had(id, 'error') && man.send(id, Buffer.from('x'))) await nextTurn()
+      const { error, events } = await log.event(id, 'error')
+      assert.match(error!.code, /^(ECONNRESET|EPIPE)$/)
+      assert.deepEqual(events, ['accepted', 'error'])
+    },
+  },
+  {
     title: 'C57 send after shutdown throws EPIPE; what was queued before still goes out',
     async run(trial) {
       const watched = trial.open()
@@ -143,9 +158,11 @@ export const sending: readonly Case[] = [
     title: 'C58 SIGPIPE never reaches the process',
     skip: (facts) => needsDescriptors(facts) ?? needsProcess(facts),
     async run(trial) {
-      const child = trial.child('sigpipe')
-      assert.equal(await child.line(), 'error, no SIGPIPE')
-      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+      for (const scenario of ['sigpipe', 'sigpipe-queued']) {
+        const child = trial.child(scenario)
+        assert.equal(await child.line(), 'error, no SIGPIPE', scenario)
+        assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+      }
     },
   },
   {

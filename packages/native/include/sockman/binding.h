@@ -88,7 +88,9 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     cork_.emplace(*cork);
     ring_.emplace(*words);
     pool_.emplace(region_, block, size(info[3]), most);
-    auto engine = E::open(*pool_, inlineDrive);
+    uv_loop_t* nodeLoop = nullptr;
+    if (inlineDrive) napi_get_uv_event_loop(env_, &nodeLoop);
+    auto engine = E::open(*pool_, nodeLoop);
     if (!engine) {
       raise(engine.failure());
       return;

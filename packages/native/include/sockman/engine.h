@@ -22,6 +22,8 @@
 #include "receive_pool.h"
 #include "result.h"
 
+struct uv_loop_s;
+
 namespace sockman {
 
 /// A watched descriptor: base of every engine's Port, which adds what the mechanism needs. Owned by the loop;
@@ -57,6 +59,14 @@ struct EngineCounters {
   Counter syscalls, wakeups, exhausted, overflows;
 };
 
+/// An engine that runs in a loop of libuv's: inline in Node's own. Its requests are carried out and its
+/// completions gathered by callbacks of that loop, whose end of polling says that there may be something to
+/// `reap`. What it has forgotten it closes in later turns, so Node's loop has to go on until then.
+template <class E>
+concept Hosted = requires {
+  requires E::kHosted;
+};
+
 /// What an engine reports to. `SockLoop` is the only one; the sink may call any request of the engine from
 /// inside a report, also for the port it is about.
 ///
@@ -67,17 +77,19 @@ struct EngineCounters {
 ///   receiveEnded(port, errno)               0 is end of stream; no more `received` until `receive`
 ///   sent(port, count)                       what `send` came to: a count or a negative errno
 ///   hungUp(port, errno)                     noticed without receiving: the socket's error, 0 if none
-///   forgotten(port)                         nothing is in flight; the descriptor may be closed
+///   forgotten(port)                         nothing is in flight; the descriptor may be closed, or is
 ///   hasRoom()                               false: report no more accepts and receives until the next `reap`
 template <class E>
-concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& pool, Time deadline) {
+concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& pool, Time deadline,
+                          uv_loop_s* nodeLoop) {
   requires std::derived_from<typename E::Port, PortBase>;
-  /// Whether `completionFd` can be watched by Node's loop.
+  /// Whether Node's loop can drive it: by its `completionFd`, or as its host.
   { E::kInline } -> std::convertible_to<bool>;
   /// Descriptors at or beyond it are refused before the engine meets them (C22): `supports.descriptorLimit`.
   { E::kDescriptorLimit } -> std::convertible_to<int>;
-  /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine.
-  { E::open(pool, bool()) } -> std::same_as<Result<std::unique_ptr<E>>>;
+  /// JavaScript thread: everything that may be refused happens here. The pool outlives the engine. With
+  /// Node's loop it will be driven inline by that, without it by a network thread.
+  { E::open(pool, nodeLoop) } -> std::same_as<Result<std::unique_ptr<E>>>;
   /// Once, first on the driving thread.
   e.enable();
 
@@ -88,23 +100,27 @@ concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& p
   e.receive(port);
   e.stopReceiving(port);  // what is in flight may still be reported; from now on a reset is `hungUp`
   e.send(port);           // its parts; not asked again before `sent`
-  e.forget(port);         // cancel everything; ends in `forgotten`, in the next `reap` at the earliest
+  /// Cancels everything; ends in `forgotten`, in the next `reap` at the earliest. Nobody uses the descriptor
+  /// any more: an engine may close it itself, and releases `fd` then.
+  e.forget(port);
   /// Blocks were returned to the pool.
   e.replenish();
   /// Ports wait for a block.
   { ce.starving() } -> std::same_as<bool>;
 
-  /// Submits, then blocks until there is something to reap, a wake or the deadline.
+  /// Submits, then blocks until there is something to reap, a wake or the deadline. Not on Node's loop.
   e.wait(deadline);
-  /// Any thread: ends `wait`, also the next one.
+  /// Any thread: ends `wait`, also the next one; makes `completionFd` readable.
   e.wake();
   /// Submits without blocking.
   e.submit();
 
   /// Readable when there may be something to reap (engines with kInline); `acknowledge` takes that signal
   /// first.
-  { ce.completionFd() } -> std::same_as<int>;
-  e.acknowledge();
+  requires Hosted<E> || requires {
+    { ce.completionFd() } -> std::same_as<int>;
+    e.acknowledge();
+  };
   /// Whether `reap` would find something, or has something to hand to the kernel.
   { ce.busy() } -> std::same_as<bool>;
 

@@ -1,9 +1,9 @@
 // The inline drive: Node's own loop runs the engine on the JavaScript thread. No hop, no lock.
 //
-// Wake-ups come through the engine's completion descriptor, watched by uv_poll; deadlines through one
-// uv_timer; what callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one
-// uv_prepare. libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and
-// offers the thread drive alone.
+// Wake-ups come through the engine's completion descriptor, watched by uv_poll, or, from an engine that this
+// loop hosts, with the end of polling, by uv_check; deadlines through one uv_timer; what callbacks and
+// outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare. libuv's symbols
+// are weak: where they are missing (Deno, Bun) the addon loads and offers the thread drive alone.
 #pragma once
 
 #include <node_api.h>
@@ -47,7 +47,7 @@ class InlineDrive final : public Drive {
 
   void start() override {
     loop_.engine().enable();
-    handles_ = Handles::open(delivery_.env(), *this, loop_.engine().completionFd());
+    handles_ = Handles::open(delivery_.env(), *this);
   }
   void post(Command&& command) override {
     if (disposed_) return;
@@ -58,10 +58,10 @@ class InlineDrive final : public Drive {
   void ring() override {
     if (disposed_) return;
     asked_ = true;
-    loop_.engine().wake();
+    comeBack();
   }
   void keepAlive(bool alive) override {
-    if (handles_) (alive ? uv_ref : uv_unref)(reinterpret_cast<uv_handle_t*>(&handles_->poll));
+    if (handles_) (alive ? uv_ref : uv_unref)(reinterpret_cast<uv_handle_t*>(&handles_->watch));
   }
   void join() override {
     disposed_ = true;
@@ -70,58 +70,84 @@ class InlineDrive final : public Drive {
   void dispose() override {
     if (std::exchange(disposed_, true) || !handles_) return;
     loop_.discard();
-    while (!loop_.finished()) {
-      loop_.engine().wait(kNever);
-      loop_.engine().reap(loop_);
+    if constexpr (Hosted<E>) {
+      // What is left comes with Node's turns, if there are any: `windUp`. A loop that nothing holds has none.
+      keepAlive(true);
+      comeBack();
+    } else {
+      while (!loop_.finished()) {
+        loop_.engine().wait(kNever);
+        loop_.engine().reap(loop_);
+      }
     }
   }
 
  private:
+  /// What says that there may be something to reap.
+  struct Descriptor {
+    uv_poll_t watch;
+  };
+  struct EndOfPolling {
+    uv_check_t watch;
+    uv_idle_t idle;  // while it is active the loop polls without blocking
+  };
   /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. An
   /// unclosed one aborts a worker, hence the asynchronous cleanup hook.
-  struct Handles {
-    uv_poll_t poll;
+  struct Handles : std::conditional_t<Hosted<E>, EndOfPolling, Descriptor> {
     uv_timer_t timer;
     uv_prepare_t prepare;
     InlineDrive* drive;
     napi_async_cleanup_hook_handle hook = nullptr;
-    int unclosed = 3;
+    int unclosed = 0;
 
-    static Handles* open(napi_env env, InlineDrive& drive, int fd) {
+    static Handles* open(napi_env env, InlineDrive& drive) {
       auto* handles = new Handles;
       handles->drive = &drive;
       uv_loop_t* loop;
       napi_get_uv_event_loop(env, &loop);
-      handles->poll.data = handles->timer.data = handles->prepare.data = handles;
-      uv_poll_init(loop, &handles->poll, fd);
       uv_timer_init(loop, &handles->timer);
       uv_prepare_init(loop, &handles->prepare);
-      for (auto* handle : handles->all()) uv_unref(handle);
-      uv_poll_start(&handles->poll, UV_READABLE, [](uv_poll_t* h, int, int) { from(h)->drive->turn(); });
       uv_prepare_start(&handles->prepare, [](uv_prepare_t* h) { from(h)->drive->prepare(); });
+      if constexpr (Hosted<E>) {
+        uv_idle_init(loop, &handles->idle);
+        uv_check_init(loop, &handles->watch);
+        uv_check_start(&handles->watch, [](uv_check_t* h) { from(h)->drive->check(); });
+      } else {
+        uv_poll_init(loop, &handles->watch, drive.loop_.engine().completionFd());
+        uv_poll_start(&handles->watch, UV_READABLE, [](uv_poll_t* h, int, int) { from(h)->drive->turn(); });
+      }
+      handles->each([&](uv_handle_t* handle) {
+        handle->data = handles;
+        handles->unclosed++;
+        uv_unref(handle);
+      });
       napi_add_async_cleanup_hook(env, cleanUp, handles, &handles->hook);
       return handles;
     }
-    std::array<uv_handle_t*, 3> all() {
-      return {reinterpret_cast<uv_handle_t*>(&poll), reinterpret_cast<uv_handle_t*>(&timer),
-              reinterpret_cast<uv_handle_t*>(&prepare)};
+    template <class Visit>
+    void each(Visit&& visit) {
+      visit(reinterpret_cast<uv_handle_t*>(&this->watch));
+      visit(reinterpret_cast<uv_handle_t*>(&timer));
+      visit(reinterpret_cast<uv_handle_t*>(&prepare));
+      if constexpr (Hosted<E>) visit(reinterpret_cast<uv_handle_t*>(&this->idle));
     }
     /// The drive is told nothing any more; frees itself.
     void close() {
       drive = nullptr;
-      for (auto* handle : all()) {
+      each([](uv_handle_t* handle) {
         uv_close(handle, [](uv_handle_t* h) {
           auto* handles = static_cast<Handles*>(h->data);
           if (--handles->unclosed > 0) return;
           napi_remove_async_cleanup_hook(handles->hook);
           delete handles;
         });
-      }
+      });
     }
     static void cleanUp(napi_async_cleanup_hook_handle, void* data) {
       auto* handles = static_cast<Handles*>(data);
       if (!handles->drive) return;  // closing already
       handles->drive->dispose();
+      if constexpr (Hosted<E>) return;  // its handles come first: `windUp`
       handles->drive->handles_ = nullptr;
       handles->close();
     }
@@ -134,9 +160,31 @@ class InlineDrive final : public Drive {
   static constexpr int kRounds =
       8;  // batches in a row before Node's loop has its turn; all within one batchLimit
 
+  /// Another turn, as soon as Node's loop has had its own.
+  void comeBack() {
+    if constexpr (Hosted<E>) {
+      uv_idle_start(&handles_->idle, [](uv_idle_t*) {});
+    } else {
+      loop_.engine().wake();
+    }
+  }
+  /// The loop has polled, and called back the engine that it hosts.
+  void check() {
+    const bool due = uv_is_active(reinterpret_cast<uv_handle_t*>(&handles_->idle));
+    if (due) uv_idle_stop(&handles_->idle);
+    if (disposed_) return windUp();
+    if (due || loop_.engine().busy()) turn();
+  }
+  /// Disposed, and hosted: Node's loop goes on until all that the engine has in it is closed, or the process
+  /// ends.
+  void windUp() {
+    loop_.engine().reap(loop_);
+    if (loop_.finished()) std::exchange(handles_, nullptr)->close();
+  }
+
   void turn() {
     if (disposed_) return;
-    loop_.engine().acknowledge();
+    if constexpr (!Hosted<E>) loop_.engine().acknowledge();
     uint32_t left = batchLimit_;
     for (int round = 0; round < kRounds && left > 0; round++) {
       loop_.reclaim();
@@ -150,7 +198,7 @@ class InlineDrive final : public Drive {
       loop_.reclaim();
       if (!loop_.engine().busy() && !loop_.publish()) return arm();
     }
-    loop_.engine().wake();  // leaving on the budget: come back
+    comeBack();  // leaving on the budget
     arm();
   }
   /// The loop's clock may be behind ours, and the timer early: then it is armed again.
@@ -159,12 +207,15 @@ class InlineDrive final : public Drive {
     turn();
   }
   void prepare() {
+    if constexpr (Hosted<E>) {
+      if (disposed_ && loop_.engine().busy()) comeBack();
+    }
     if (disposed_) return;
     loop_.reclaim();
     loop_.engine().submit();
     loop_.finished();
     // What a command brought about by itself, without the kernel, is delivered by a turn too.
-    if (loop_.publish() || loop_.engine().busy()) loop_.engine().wake();
+    if (loop_.publish() || loop_.engine().busy()) comeBack();
     arm();
   }
   void arm() {

@@ -17,7 +17,9 @@ std::thread quietThread(const char* name, Body&& body) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread thread([name, body = std::forward<Body>(body)]() mutable {
+#ifdef __linux__
     pthread_setname_np(pthread_self(), name);
+#endif
     body();
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

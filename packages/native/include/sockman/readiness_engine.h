@@ -39,13 +39,11 @@ class ReadinessEngine {
 
   using Port = typename Poller::Port;
 
-  static Result<std::unique_ptr<ReadinessEngine>> open(ReceivePool& pool, bool inlineDrive) {
+  static Result<std::unique_ptr<ReadinessEngine>> open(ReceivePool& pool, uv_loop_s* nodeLoop) {
     auto poller = Poller::open();
     if (!poller) return poller.failure();
-    return std::unique_ptr<ReadinessEngine>(new ReadinessEngine(std::move(*poller), pool, inlineDrive));
-  }
-  ~ReadinessEngine() {
-    if (block_ != ReceivePool::kNone) pool_.finish(block_);
+    return std::unique_ptr<ReadinessEngine>(
+        new ReadinessEngine(std::move(*poller), pool, nodeLoop != nullptr));
   }
 
   void enable() {}
@@ -138,11 +136,10 @@ class ReadinessEngine {
  private:
   static constexpr int kAcceptsPerPass = 128;
   static constexpr size_t kBytesPerPass =
-      256 * 1024;                                  // fairness: what one connection may take before the next
-  static constexpr size_t kLeastRead = 16 * 1024;  // a shorter rest of a block is left unused
+      256 * 1024;  // fairness: what one connection may take before the next
 
   ReadinessEngine(Poller poller, ReceivePool& pool, bool inlineDrive)
-      : poller_(std::move(poller)), pool_(pool), inline_(inlineDrive) {}
+      : poller_(std::move(poller)), block_(pool), inline_(inlineDrive) {}
 
   void update(Port& port) {
     if (port.forgetting) return;
@@ -166,7 +163,7 @@ class ReadinessEngine {
   void acceptMany(Port& port, Sink& sink) {
     for (int i = 0; i < kAcceptsPerPass && port.accepting && sink.hasRoom(); i++) {
       counters_.syscalls.add();
-      const int fd = ::accept4(port.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = acceptStream(port.fd.get());
       if (fd < 0 && isTransient(errno)) return;
       if (fd < 0 || port.once) port.accepting = false;
       if (fd < 0) {
@@ -181,18 +178,18 @@ class ReadinessEngine {
   template <class Sink>
   void receiveMany(Port& port, Sink& sink) {
     for (size_t taken = 0; taken < kBytesPerPass && port.receiving && sink.hasRoom();) {
-      if (!ensureBlock()) {
+      if (!block_.ensure()) {
         counters_.exhausted.add();
         port.starved = true;
         starved_.push_back(&port);
         return update(port);
       }
-      const size_t room = std::min(port.room, pool_.blockSize() - pool_.filled(block_));
+      const size_t room = std::min(port.room, block_.room());
       counters_.syscalls.add();
-      const ssize_t n = ::recv(port.fd.get(), pool_.at(block_) + pool_.filled(block_), room, MSG_DONTWAIT);
+      const ssize_t n = ::recv(port.fd.get(), block_.end(), room, MSG_DONTWAIT);
       if (n > 0) {
-        const size_t offset = pool_.fill(block_, static_cast<size_t>(n));
-        sink.received(port, block_, offset, static_cast<size_t>(n));
+        const size_t offset = block_.fill(static_cast<size_t>(n));
+        sink.received(port, block_.index(), offset, static_cast<size_t>(n));
         if (static_cast<size_t>(n) < room) return;  // drained
         taken += static_cast<size_t>(n);
         continue;
@@ -205,35 +202,19 @@ class ReadinessEngine {
     }
   }
 
-  /// A block with room worth a read, started over when all of it has been consumed: the cache stays hot.
-  bool ensureBlock() {
-    if (block_ != ReceivePool::kNone) {
-      pool_.rewind(block_);
-      if (pool_.blockSize() - pool_.filled(block_) >= std::min(kLeastRead, pool_.blockSize())) return true;
-      pool_.finish(block_);
-    }
-    block_ = pool_.claim();
-    return block_ != ReceivePool::kNone;
-  }
-
   template <class Sink>
   void sendOnce(Port& port, Sink& sink) {
-    msghdr message{};
-    message.msg_iov = port.parts;
-    message.msg_iovlen = static_cast<size_t>(port.partCount);
     counters_.syscalls.add();
-    const ssize_t n = ::sendmsg(port.fd.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && isTransient(errno)) return;
-    const int error = errno;
+    const ssize_t n = sendParts(port.fd.get(), port.parts, port.partCount);
+    if (n < 0 && isTransient(static_cast<int>(-n))) return;
     port.sending = false;
-    sink.sent(port, n < 0 ? -error : n);
+    sink.sent(port, n);
     update(port);
   }
 
   Poller poller_;
-  ReceivePool& pool_;
+  FillingBlock block_;
   const bool inline_;
-  uint32_t block_ = ReceivePool::kNone;  // being filled
   std::vector<Port*> starved_;
   std::vector<Port*> forgotten_;
   EngineCounters counters_;

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -116,6 +117,40 @@ class ReceivePool {
   uint32_t initial_ = 0;
   std::vector<Block> blocks_;
   std::vector<uint32_t> free_;
+};
+
+/// The block that an engine fills which says itself where to read to. Owned by the driving thread.
+class FillingBlock {
+ public:
+  explicit FillingBlock(ReceivePool& pool) : pool_(pool) {}
+  ~FillingBlock() {
+    if (index_ != ReceivePool::kNone) pool_.finish(index_);
+  }
+  FillingBlock(const FillingBlock&) = delete;
+
+  /// Sees to a block with room worth a read, started over when all of it has been consumed: the cache stays
+  /// hot. False when the pool is exhausted.
+  bool ensure() {
+    if (index_ != ReceivePool::kNone) {
+      pool_.rewind(index_);
+      if (room() >= std::min(kLeastRead, pool_.blockSize())) return true;
+      pool_.finish(index_);
+    }
+    index_ = pool_.claim();
+    return index_ != ReceivePool::kNone;
+  }
+  uint32_t index() const { return index_; }
+  size_t room() const { return pool_.blockSize() - pool_.filled(index_); }
+  /// Where the next read goes.
+  std::byte* end() const { return pool_.at(index_) + pool_.filled(index_); }
+  /// Counts a record over `length` bytes that were read there; answers their offset in the region.
+  size_t fill(size_t length) { return pool_.fill(index_, length); }
+
+ private:
+  static constexpr size_t kLeastRead = 16 * 1024;  // a shorter rest of a block is left unused
+
+  ReceivePool& pool_;
+  uint32_t index_ = ReceivePool::kNone;
 };
 
 }  // namespace sockman

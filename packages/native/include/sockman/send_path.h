@@ -183,21 +183,16 @@ class SendPath {
   }
 
   size_t transmit(Connection& c, Local& l, const iovec* parts, int count, bool more) {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts);
-    message.msg_iovlen = static_cast<size_t>(count);
-    ssize_t n;
-    do {
-      syscalls_++;
-      n = ::sendmsg(c.fd.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
-    } while (n < 0 && errno == EINTR);
+    syscalls_++;
+    const ssize_t n = sendParts(c.fd.get(), parts, count, more ? MSG_MORE : 0);
     if (n >= 0) {
       bytes_ += static_cast<uint64_t>(n);
       c.bytesSent.add(static_cast<uint64_t>(n));
       c.lastSend.set(static_cast<uint64_t>(now()));
       return static_cast<size_t>(n);
     }
-    if (!isTransient(errno)) failed(c, l, errno);
+    const int error = static_cast<int>(-n);
+    if (!isTransient(error)) failed(c, l, error);
     return 0;
   }
 

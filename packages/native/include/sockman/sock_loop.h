@@ -250,10 +250,6 @@ class SockLoop {
   void forgotten(typename E::Port& port) {
     if (static_cast<Port&>(port).listening) return listenerGone(asListener(port));
     Connection& c = asConnection(port);
-    if (c.reset) {
-      const linger now{1, 0};
-      setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    }
     c.fd.reset();
     c.queue.clear();
     setWindowClosed(c, false);
@@ -411,6 +407,10 @@ class SockLoop {
     if (c.closing) return;
     c.closing = true;
     deadlines_.cancel(c);
+    if (c.reset) {
+      const linger now{1, 0};
+      setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
     engine_->forget(c);
   }
 

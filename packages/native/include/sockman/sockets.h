@@ -37,14 +37,27 @@ inline void applyOptions(int fd, int family, const ConnectionOptions& options, W
   if (options.noDelay) setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY", warnings);
   if (options.keepAlive > 0) {
     setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", warnings);
+#ifdef TCP_KEEPIDLE
     setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepAlive, "TCP_KEEPIDLE", warnings);
+#endif
   }
+}
+
+/// Non-blocking and close-on-exec, where a descriptor was not opened that way.
+inline bool setStreamFlags(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 /// @param limit the engine's: a descriptor at or beyond it is refused, before it has done anything
 inline Result<Fd> openStream(int family, int limit) {
+#ifdef SOCK_CLOEXEC
   Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return Failure::last("socket");
+#else
+  Fd fd(::socket(family, SOCK_STREAM, 0));
+  if (!fd || !setStreamFlags(fd.get())) return Failure::last("socket");
+#endif
   if (fd.get() >= limit) return Failure::unwatchable(fd.get());
   return fd;
 }
@@ -69,6 +82,29 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
   return fd;
 }
 
+/// accept(2): a descriptor that does not block and is closed on exec, or -1 and errno.
+inline int acceptStream(int listener) {
+#ifdef SOCK_CLOEXEC
+  return ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  const int fd = ::accept(listener, nullptr, nullptr);
+  if (fd >= 0) setStreamFlags(fd);
+  return fd;
+#endif
+}
+
+/// sendmsg(2) that neither blocks nor signals: a count, or a negative errno.
+inline ssize_t sendParts(int fd, const iovec* parts, int count, int flags = 0) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+  ssize_t n;
+  do {
+    n = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
 /// A descriptor from outside becomes non-blocking and close-on-exec, after a check that it is a stream socket
 /// in the wanted state and below the engine's limit.
 inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
@@ -82,10 +118,7 @@ inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
   if (getsockopt(raw, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0) return Failure::last("adopt");
   if (type != SOCK_STREAM || (accepting != 0) != listening) return Failure{EINVAL, "adopt"};
   if (!listening && peerAddress(raw).length == 0) return Failure{ENOTCONN, "adopt"};
-  const int flags = fcntl(raw, F_GETFL);
-  if (flags < 0 || fcntl(raw, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(raw, F_SETFD, FD_CLOEXEC) != 0) {
-    return Failure::last("fcntl");
-  }
+  if (!setStreamFlags(raw)) return Failure::last("fcntl");
   return fd;
 }
 
@@ -97,11 +130,15 @@ inline int takeSocketError(int fd) {
 }
 
 /// Whether a TCP connection that we have not shut down is over in both directions: it was reset. After the
-/// peer's FIN alone it would be in CLOSE_WAIT. False for other sockets.
-inline bool isBroken(int fd) {
+/// peer's FIN alone it would be in CLOSE_WAIT. False for other sockets, and where the system does not say.
+inline bool isBroken([[maybe_unused]] int fd) {
+#ifdef __linux__
   tcp_info info{};
   socklen_t length = sizeof info;
   return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
+#else
+  return false;
+#endif
 }
 
 /// Errors after which the same call may be tried again.

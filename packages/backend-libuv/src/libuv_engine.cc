@@ -1,0 +1,291 @@
+#include "libuv_engine.h"
+
+#include <algorithm>
+
+namespace sockman {
+namespace {
+
+/// libuv leaves the standard descriptors open when it closes a stream.
+constexpr int kLastStandardDescriptor = 2;
+
+}  // namespace
+
+Result<std::unique_ptr<LibuvEngine>> LibuvEngine::open(ReceivePool& pool, uv_loop_t* nodeLoop) {
+  if (nodeLoop) return std::unique_ptr<LibuvEngine>(new LibuvEngine(pool, nullptr, nodeLoop));
+  auto own = OwnLoop::open();
+  if (!own) return own.failure();
+  uv_loop_t* loop = (*own)->get();
+  return std::unique_ptr<LibuvEngine>(new LibuvEngine(pool, std::move(*own), loop));
+}
+
+void LibuvEngine::wait(Time deadline) {
+  counters_.syscalls.add();
+  own_->run(busy() ? 0 : millisecondsUntil(deadline));
+  counters_.wakeups.add();
+}
+
+/// A handle never keeps Node's loop alive: that is the SockMan's to decide.
+template <class Handle>
+void LibuvEngine::adopt(Handle& handle, Port& port) {
+  port.engine = this;
+  port.unclosed++;
+  handle.data = &port;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&handle));
+}
+
+/// 0, or a negative errno.
+int LibuvEngine::watch(Port& port, int events, uv_poll_cb ready) {
+  if (!port.polled) {
+    if (const int error = uv_poll_init_socket(loop_, &port.poll, port.fd.get())) return error;
+    port.polled = true;
+    adopt(port.poll, port);
+  }
+  return uv_poll_start(&port.poll, events, ready);
+}
+
+void LibuvEngine::unwatch(Port& port) {
+  if (std::exchange(port.polled, false)) uv_close(reinterpret_cast<uv_handle_t*>(&port.poll), onClosed);
+}
+
+/// The stream over a connected descriptor, which is libuv's to close from now on. 0, or a negative errno.
+int LibuvEngine::openStream(Port& port) {
+  if (port.opened) return port.openError;
+  const int fd = port.fd.get();
+  const bool local = localAddress(fd).family() == AF_UNIX;
+  if (local) {
+    uv_pipe_init(loop_, &port.pipe, 0);
+  } else {
+    uv_tcp_init(loop_, &port.tcp);
+  }
+  port.opened = true;
+  adopt(port.handle, port);
+  return port.openError = local ? uv_pipe_open(&port.pipe, fd) : uv_tcp_open(&port.tcp, fd);
+}
+
+// ---- Accepting ----
+
+void LibuvEngine::accept(Port& port, bool once) {
+  port.once = once;
+  if (port.accepting || port.forgetting) return;
+  port.accepting = true;
+  const int error = watch(port, UV_READABLE, onAcceptable);
+  if (error == 0) return;
+  port.accepting = false;
+  completions_.push_back({Kind::acceptFailed, &port, -error});
+}
+
+void LibuvEngine::stopAccepting(Port& port) {
+  if (std::exchange(port.accepting, false)) uv_poll_stop(&port.poll);
+}
+
+void LibuvEngine::onAcceptable(uv_poll_t* poll, int status, int) {
+  Port& port = *static_cast<Port*>(poll->data);
+  LibuvEngine& engine = *port.engine;
+  auto& completions = engine.completions_;
+  for (int i = 0; i < kAcceptsPerPass && port.accepting && completions.size() < kMostCompletions; i++) {
+    engine.counters_.syscalls.add();
+    const int fd = acceptStream(port.fd.get());
+    const int error = errno;
+    if (fd < 0 && isTransient(error) && status == 0) return;
+    if (fd < 0 || port.once) engine.stopAccepting(port);
+    if (fd < 0) {
+      completions.push_back({Kind::acceptFailed, &port, error});
+    } else {
+      completions.push_back({Kind::accepted, &port, fd});
+    }
+  }
+}
+
+// ---- Connecting ----
+
+void LibuvEngine::connect(Port& port) {
+  const int error = watch(port, UV_WRITABLE, onConnected);
+  if (error != 0) completions_.push_back({Kind::connected, &port, -error});
+}
+
+void LibuvEngine::onConnected(uv_poll_t* poll, int status, int) {
+  Port& port = *static_cast<Port*>(poll->data);
+  // libuv shows any error of a socket as EBADF; the socket itself knows which it was.
+  const int error = takeSocketError(port.fd.get());
+  port.engine->unwatch(port);
+  port.engine->completions_.push_back({Kind::connected, &port, error != 0 ? error : -status});
+}
+
+// ---- Receiving ----
+
+void LibuvEngine::receive(Port& port) {
+  if (port.receiving || port.forgetting) return;
+  port.receiving = true;
+  if (!port.starved) startReading(port);
+}
+
+void LibuvEngine::startReading(Port& port) {
+  int error = openStream(port);
+  if (error == 0) error = uv_read_start(&port.stream, onAllocate, onRead);
+  if (error == 0) return;
+  port.receiving = false;
+  completions_.push_back({Kind::receiveEnded, &port, -error});
+}
+
+void LibuvEngine::stopReceiving(Port& port) {
+  if (!std::exchange(port.receiving, false) || port.forgetting) return;
+  unlist(port);
+  uv_read_stop(&port.stream);
+}
+
+/// Where to read to. Nothing ends the stream's turn: without a block until there is one, else until `reap`.
+void LibuvEngine::onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+  Port& port = *static_cast<Port*>(handle->data);
+  LibuvEngine& engine = *port.engine;
+  *buffer = uv_buf_init(nullptr, 0);
+  const size_t most = std::min(port.room, kBytesPerPass);
+  if (port.unreported >= most || engine.completions_.size() >= kMostCompletions) return;
+  if (!engine.block_.ensure()) {
+    engine.counters_.exhausted.add();
+    port.starved = true;
+    engine.starved_.push_back(&port);
+    return;
+  }
+  const size_t length = std::min(most - port.unreported, engine.block_.room());
+  *buffer = uv_buf_init(reinterpret_cast<char*>(engine.block_.end()), static_cast<unsigned>(length));
+}
+
+void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
+  Port& port = *static_cast<Port*>(stream->data);
+  LibuvEngine& engine = *port.engine;
+  if (count == UV_ENOBUFS && !buffer->base) {
+    // Not from the allocation callback: libuv is about to call this one. Without a block the descriptor would
+    // be reported again and again.
+    if (port.starved) uv_read_stop(stream);
+    return;
+  }
+  engine.counters_.syscalls.add();
+  if (count == 0) return;
+  if (count > 0) {
+    const auto length = static_cast<size_t>(count);
+    const uint32_t block = engine.block_.index();
+    port.unreported += length;
+    engine.completions_.push_back({Kind::received, &port, count, block, engine.block_.fill(length)});
+    return;
+  }
+  port.receiving = false;
+  // A hang-up that comes with data is an end of stream to libuv, be it a reset; which is EPIPE to the socket
+  // when the peer had ended before.
+  int error = count == UV_EOF ? takeSocketError(port.fd.get()) : static_cast<int>(-count);
+  if (error == EPIPE) error = ECONNRESET;
+  engine.completions_.push_back({Kind::receiveEnded, &port, error});
+}
+
+void LibuvEngine::unlist(Port& port) {
+  if (std::exchange(port.starved, false)) std::erase(starved_, &port);
+}
+
+void LibuvEngine::replenish() {
+  if (starved_.empty()) return;
+  std::vector<Port*> ports;
+  ports.swap(starved_);
+  for (Port* port : ports) {
+    port->starved = false;
+    startReading(*port);
+  }
+}
+
+// ---- Sending ----
+
+void LibuvEngine::send(Port& port) {
+  counters_.syscalls.add();
+  int64_t result = trySend(port);
+  if (result == UV_EAGAIN) {
+    if (!own_ && awaitRoom(port)) return;
+    const uv_buf_t piece = uv_buf_init(static_cast<char*>(port.parts[0].iov_base),
+                                       static_cast<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
+    port.write.data = &port;
+    result = uv_write(&port.write, &port.stream, &piece, 1, onWritten);
+    if (result == 0) {
+      port.writing = piece.len;
+      return;
+    }
+  }
+  completions_.push_back({Kind::sent, &port, result});
+}
+
+/// What the kernel takes at once: a count, or a negative errno.
+int64_t LibuvEngine::trySend(Port& port) {
+  if (const int error = openStream(port)) return error;
+  // libuv's own writes raise SIGPIPE. A network thread has it blocked; on Node's it may be deadly.
+  if (!own_) return sendParts(port.fd.get(), port.parts, port.partCount);
+  uv_buf_t parts[PortBase::kMaxParts];
+  for (int i = 0; i < port.partCount; i++) {
+    const iovec& part = port.parts[i];
+    parts[i] = uv_buf_init(static_cast<char*>(part.iov_base), static_cast<unsigned>(part.iov_len));
+  }
+  return uv_try_write(&port.stream, parts, static_cast<unsigned>(port.partCount));
+}
+
+/// False when there is no descriptor left for it: then it is a write request after all.
+bool LibuvEngine::awaitRoom(Port& port) {
+  Fd twin(fcntl(port.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!twin) return false;
+  auto room = std::unique_ptr<Room>(new Room{{}, std::move(twin), port});
+  if (uv_poll_init_socket(loop_, &room->poll, room->twin.get()) != 0) return false;
+  adopt(room->poll, port);
+  port.waiting = room.release();
+  port.waiting->poll.data = port.waiting;
+  uv_poll_start(&port.waiting->poll, UV_WRITABLE, onRoom);
+  return true;
+}
+
+void LibuvEngine::closeRoom(Port& port) {
+  Room* room = std::exchange(port.waiting, nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&room->poll), [](uv_handle_t* handle) {
+    const std::unique_ptr<Room> room(static_cast<Room*>(handle->data));
+    closed(room->port);
+  });
+  room->twin.reset();
+}
+
+/// The next attempt says what came of it, be it room or an error.
+void LibuvEngine::onRoom(uv_poll_t* poll, int, int) {
+  Port& port = static_cast<Room*>(poll->data)->port;
+  closeRoom(port);
+  port.engine->completions_.push_back({Kind::sent, &port, 0});
+}
+
+void LibuvEngine::onWritten(uv_write_t* write, int status) {
+  Port& port = *static_cast<Port*>(write->data);
+  const size_t count = std::exchange(port.writing, 0);
+  if (port.forgetting) return;
+  port.engine->counters_.syscalls.add();
+  port.engine->completions_.push_back(
+      {Kind::sent, &port, status == 0 ? static_cast<int64_t>(count) : status});
+}
+
+// ---- Closing ----
+
+void LibuvEngine::forget(Port& port) {
+  if (port.forgetting) return;
+  port.forgetting = true;
+  port.accepting = port.receiving = false;
+  unlist(port);
+  if (port.writing > 0) {
+    const size_t sent = port.writing - uv_stream_get_write_queue_size(&port.stream);
+    if (sent > 0) completions_.push_back({Kind::sent, &port, static_cast<int64_t>(sent)});
+  }
+  if (port.waiting) closeRoom(port);
+  unwatch(port);
+  if (port.opened) {
+    if (port.openError == 0 && port.fd.get() > kLastStandardDescriptor) port.fd.release();
+    uv_close(&port.handle, onClosed);
+  }
+  if (port.unclosed == 0) completions_.push_back({Kind::forgotten, &port});
+}
+
+void LibuvEngine::onClosed(uv_handle_t* handle) {
+  closed(*static_cast<Port*>(handle->data));
+}
+
+void LibuvEngine::closed(Port& port) {
+  if (--port.unclosed == 0 && port.forgetting) port.engine->completions_.push_back({Kind::forgotten, &port});
+}
+
+}  // namespace sockman
