@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { AddressFamily, SockAddr } from '../address'
@@ -346,6 +346,7 @@ const waiting: SockCase[] = [
     run: (kind) =>
       inPairs(kind, 200, async (ones, twos) => {
         const abort = new AbortController()
+        setMaxListeners(0, abort.signal)
         const waits = ones.map((sock, at) =>
           sock.wait(at % 4 === 1 ? at / 4 : DAY, RecvEvent, at % 4 === 3 ? { signal: abort.signal } : {}),
         )
