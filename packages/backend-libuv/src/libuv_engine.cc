@@ -36,7 +36,8 @@ void LibuvEngine::adopt(Handle& handle, Port& port) {
 /// 0, or a negative errno.
 int LibuvEngine::watch(Port& port, int events, uv_poll_cb ready) {
   if (!port.polled) {
-    if (const int error = uv_poll_init_socket(loop_, &port.poll, port.fd.get())) return error;
+    const auto init = [&](int fd) { return uv_poll_init_socket(loop_, &port.poll, fd); };
+    if (const int error = underFreeNumber(port, init)) return error;
     port.polled = true;
     adopt(port.poll, port);
   }
@@ -47,11 +48,20 @@ void LibuvEngine::unwatch(Port& port) {
   if (std::exchange(port.polled, false)) uv_close(reinterpret_cast<uv_handle_t*>(&port.poll), onClosed);
 }
 
+/// Opens with the descriptor, or, when the loop still knows one of that number, which somebody closed behind
+/// its back, with a duplicate of another number. 0, or a negative errno.
+template <class Open>
+int LibuvEngine::underFreeNumber(Port& port, Open&& open) {
+  const int error = open(port.twin ? port.twin.get() : port.fd.get());
+  if (error != UV_EEXIST || port.twin) return error;
+  port.twin = Fd(fcntl(port.fd.get(), F_DUPFD_CLOEXEC, 0));
+  return port.twin ? open(port.twin.get()) : -errno;
+}
+
 /// The stream over a connected descriptor, which is libuv's to close from now on. 0, or a negative errno.
 int LibuvEngine::openStream(Port& port) {
   if (port.opened) return port.openError;
-  const int fd = port.fd.get();
-  const bool local = localAddress(fd).family() == AF_UNIX;
+  const bool local = localAddress(port.fd.get()).family() == AF_UNIX;
   if (local) {
     uv_pipe_init(loop_, &port.pipe, 0);
   } else {
@@ -59,7 +69,8 @@ int LibuvEngine::openStream(Port& port) {
   }
   port.opened = true;
   adopt(port.handle, port);
-  return port.openError = local ? uv_pipe_open(&port.pipe, fd) : uv_tcp_open(&port.tcp, fd);
+  return port.openError = underFreeNumber(
+             port, [&](int fd) { return local ? uv_pipe_open(&port.pipe, fd) : uv_tcp_open(&port.tcp, fd); });
 }
 
 // ---- Accepting ----
@@ -121,6 +132,8 @@ void LibuvEngine::receive(Port& port) {
 
 void LibuvEngine::startReading(Port& port) {
   int error = openStream(port);
+  // libuv aborts the process when it cannot watch a descriptor that somebody has closed.
+  if (error == 0 && fcntl(port.fd.get(), F_GETFD) < 0) error = -errno;
   if (error == 0) error = uv_read_start(&port.stream, onAllocate, onRead);
   if (error == 0) return;
   port.receiving = false;
@@ -274,9 +287,11 @@ void LibuvEngine::forget(Port& port) {
   if (port.waiting) closeRoom(port);
   unwatch(port);
   if (port.opened) {
-    if (port.openError == 0 && port.fd.get() > kLastStandardDescriptor) port.fd.release();
+    Fd& known = port.twin ? port.twin : port.fd;
+    if (port.openError == 0 && known.get() > kLastStandardDescriptor) known.release();
     uv_close(&port.handle, onClosed);
   }
+  port.twin.reset();
   if (port.unclosed == 0) completions_.push_back({Kind::forgotten, &port});
 }
 

@@ -44,6 +44,7 @@ class LibuvEngine {
       uv_tcp_t tcp;
       uv_pipe_t pipe;
     };
+    Fd twin;  // what libuv knows instead of `fd`; see underFreeNumber
     Room* waiting = nullptr;
     uv_write_t write;
     size_t writing = 0;     // bytes that `write` waits with
@@ -104,6 +105,8 @@ class LibuvEngine {
   void adopt(Handle& handle, Port& port);
   int watch(Port& port, int events, uv_poll_cb ready);
   void unwatch(Port& port);
+  template <class Open>
+  int underFreeNumber(Port& port, Open&& open);
   int openStream(Port& port);
   int64_t trySend(Port& port);
   void startReading(Port& port);
