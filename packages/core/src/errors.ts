@@ -20,6 +20,7 @@ const TABLE: Readonly<Record<string, readonly [errno: number, text: string]>> = 
   EINVAL: [22, 'Invalid argument'],
   ENFILE: [23, 'Too many open files in system'],
   EMFILE: [24, 'Too many open files'],
+  ENOSPC: [28, 'No space left on device'],
   EROFS: [30, 'Read-only file system'],
   EPIPE: [32, 'Broken pipe'],
   ENAMETOOLONG: [36, 'File name too long'],

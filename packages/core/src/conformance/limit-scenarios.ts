@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -134,9 +136,15 @@ export const limitScenarios = {
         known = sockets()
         return known.length
       },
-      /** Closes the one that has come since. */
-      break: () => {
+      /** Closes the one that has come since; `held`: once another process has inherited it, which ends with this one. */
+      break: async (held) => {
         const [fd, ...others] = sockets().filter((each) => !known.includes(each))
+        if (held) {
+          const holder = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', fd!] })
+          await once(holder, 'spawn')
+          holder.unref()
+          ;(holder.stdin as Socket).unref()
+        }
         closeSync(fd!)
         return others.length
       },

@@ -1,0 +1,163 @@
+// epoll(7), level-triggered: the kernel keeps the interests, and each port what the kernel knows of it, so
+// that only a change of interest is a system call.
+//
+// Not edge-triggered: an edge is lost unless one reads until EAGAIN, which is one more recv for each event,
+// and it comes for paused connections too. A level costs no call: the kernel looks again in the next wait.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include <sockman/readiness_engine.h>
+#include <sockman/wakeup.h>
+
+#include <array>
+#include <vector>
+
+namespace sockman {
+
+class EpollPoller {
+ public:
+  static constexpr bool kInline = true;
+  static constexpr int kDescriptorLimit = kNoDescriptorLimit;
+  struct Registration {
+    uint32_t slot = 0;
+    uint32_t events = 0;  // what the kernel was asked for
+    bool known = false;   // to the kernel
+  };
+  using Port = ReadinessPort<Registration>;
+
+  static Result<EpollPoller> open() {
+    auto wakeup = Wakeup::open();
+    if (!wakeup) return wakeup.failure();
+    Fd outer(::epoll_create1(EPOLL_CLOEXEC));
+    if (!outer) return Failure::last("epoll_create1");
+    Fd inner(::epoll_create1(EPOLL_CLOEXEC));
+    if (!inner) return Failure::last("epoll_create1");
+    if (!furnish(*wakeup, outer, inner)) return Failure::last("epoll_ctl");
+    return EpollPoller(std::move(*wakeup), std::move(outer), std::move(inner));
+  }
+
+  /// The kernel hears of it in the first update.
+  void add(Port& port) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<uint32_t>(slots_.size()));
+      slots_.emplace_back();
+    }
+    port.index = {.slot = free_.back()};
+    free_.pop_back();
+    slots_[port.index.slot].port = &port;
+  }
+  void remove(Port& port) {
+    mute(port);
+    Slot& slot = slots_[port.index.slot];
+    slot.port = nullptr;
+    slot.generation++;
+    free_.push_back(port.index.slot);
+  }
+  /// With neither it is still told of a reset, and of an end after our own shutdown.
+  void update(Port& port, bool read, bool write) {
+    const uint32_t events = (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U);
+    if (port.index.known && port.index.events == events) return;
+    port.index.events = events;
+    tell(port, port.index.known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
+  }
+  /// No mask silences a hang-up, so it is taken out.
+  void mute(Port& port) {
+    if (!std::exchange(port.index.known, false)) return;
+    if (::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, port.fd.get(), nullptr) < 0) lost_ = true;
+  }
+
+  void wait(Time deadline) {
+    if (lost_) renew();
+    found_ = ::epoll_wait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
+                          millisecondsUntil(deadline));
+  }
+  void wake() const { wakeup_.signal(); }
+
+  template <class Visit>
+  void ready(Visit&& visit) {
+    const std::vector<uint64_t> refused = std::exchange(refused_, {});
+    for (const uint64_t token : refused) {
+      if (Port* port = find(token)) visit(*port, true, true, true);
+    }
+    const int found = std::exchange(found_, 0);
+    for (int i = 0; i < found; i++) {
+      const epoll_event& event = events_[static_cast<size_t>(i)];
+      // None: the wake-up, or removed while another was visited.
+      if (Port* port = find(event.data.u64))
+        visit(*port, (event.events & EPOLLIN) != 0, (event.events & EPOLLOUT) != 0,
+              (event.events & (EPOLLERR | EPOLLHUP)) != 0);
+    }
+  }
+
+  int completionFd() const { return outer_.get(); }
+
+ private:
+  static constexpr size_t kEventsPerWait = 256;
+  static constexpr uint64_t kWakeup = UINT64_MAX;
+
+  /// Events name a slot and its generation, never a port: what a removed one left behind finds nobody.
+  struct Slot {
+    Port* port = nullptr;
+    uint32_t generation = 0;
+  };
+
+  EpollPoller(Wakeup wakeup, Fd outer, Fd inner)
+      : wakeup_(std::move(wakeup)), outer_(std::move(outer)), inner_(std::move(inner)) {}
+
+  static bool furnish(const Wakeup& wakeup, const Fd& outer, const Fd& inner) {
+    // By edges a signal is taken back by its report: it need not be read. The count lasts 2^64 signals.
+    epoll_event signals{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeup}};
+    epoll_event anything{.events = EPOLLIN, .data = {}};
+    return ::epoll_ctl(inner.get(), EPOLL_CTL_ADD, wakeup.fd(), &signals) == 0 &&
+           ::epoll_ctl(outer.get(), EPOLL_CTL_ADD, inner.get(), &anything) == 0;
+  }
+
+  Port* find(uint64_t token) const {
+    const auto slot = static_cast<uint32_t>(token);
+    return slot < slots_.size() && slots_[slot].generation == token >> 32 ? slots_[slot].port : nullptr;
+  }
+
+  void tell(Port& port, int operation) {
+    const uint64_t token = uint64_t{slots_[port.index.slot].generation} << 32 | port.index.slot;
+    epoll_event event{.events = port.index.events, .data = {.u64 = token}};
+    port.index.known = ::epoll_ctl(inner_.get(), operation, port.fd.get(), &event) == 0;
+    if (port.index.known) return;
+    // It would never be heard of again: the next wait reports it, and what is done about it meets the error.
+    if (errno == ENOSPC || errno == ENOMEM) ::shutdown(port.fd.get(), SHUT_RDWR);
+    if (operation == EPOLL_CTL_MOD) lost_ = true;
+    refused_.push_back(token);
+    wake();
+  }
+
+  /// A descriptor closed behind our back is known by its number no more, and stays in the set, ready for
+  /// ever, while a duplicate of it is open anywhere: the set is made anew. Where that is refused, in the next
+  /// wait.
+  void renew() {
+    {
+      // Its own number is given back at once: it may be that of the closed one, which the port still closes.
+      Fd fresh(::epoll_create1(EPOLL_CLOEXEC));
+      if (!fresh || ::dup3(fresh.get(), inner_.get(), O_CLOEXEC) < 0) return;
+    }
+    if (!furnish(wakeup_, outer_, inner_)) return;
+    lost_ = false;
+    for (const Slot& slot : slots_) {
+      if (slot.port && slot.port->index.known) tell(*slot.port, EPOLL_CTL_ADD);
+    }
+  }
+
+  Wakeup wakeup_;
+  Fd outer_;  // watched by Node's loop: lasts, while what is in it may be made anew
+  Fd inner_;  // all that is watched
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  std::vector<uint64_t> refused_;  // tokens of ports that the kernel would not take
+  bool lost_ = false;              // the set may hold what nobody can take out
+  int found_ = 0;
+  std::array<epoll_event, kEventsPerWait> events_{};
+};
+
+using EpollEngine = ReadinessEngine<EpollPoller>;
+
+}  // namespace sockman
