@@ -8,7 +8,6 @@
 #include <poll.h>
 
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -33,8 +32,8 @@ struct Wait {
   uint64_t token;
   Time until;
   std::vector<WaitRequest> requests;
-  std::optional<std::multimap<Time, Wait*>::iterator> deadline;  // the set's
-  bool ended = false;                                            // the set's
+  Deadlines<Wait>::Place deadline;  // these two: the set's
+  bool ended = false;
 };
 
 using Waits = std::vector<std::unique_ptr<Wait>>;
