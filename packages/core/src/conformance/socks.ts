@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import type { Backend } from '../backend'
 import { ThreadInterrupt } from '../interrupt'
 import type { EventsPerSock } from '../sock'
 import { ErrorEvent, MSG_DONTWAIT, MSG_PEEK, RecvEvent, SendEvent, SHUT_WR } from '../sock/constants'
+import type { SockManEvents } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
-import type { Runner } from './harness'
+import type { ConformanceOptions, Runner } from './harness'
 import { kernelSocks } from './kernel-socks'
 import { sockAdoption } from './sock-adoption'
 import { sockAmounts } from './sock-amounts'
@@ -285,15 +288,7 @@ const ABSENT: Readonly<Partial<Record<keyof SockKind, string>>> = {
 
 /**
  * Hands what every kind of Sock must do to a test runner: on pairs of connected Unix stream sockets, non-blocking, and
- * on what it can `create`.
- *
- * ```ts
- * const { socks, createSockMan } = backend
- * const isOpen = (fd) => existsSync(`/proc/self/fd/${fd}`)
- * sockConformance({ ...socks, createSockMan, isOpen }, { describe, test })
- * ```
- *
- * `SOCKMAN_SUITE=full` for the full sizes.
+ * on what it can `create`. `SOCKMAN_SUITE=full` for the full sizes.
  */
 export function sockConformance(
   kind: SockKind,
@@ -309,6 +304,32 @@ export function sockConformance(
       test(title, async () => run(kind, full), deadline[full ? 1 : 0] * patience)
     }
   })
+}
+
+/**
+ * The same for the Socks of a backend that are descriptors of this process, its adoption included:
+ *
+ * ```ts
+ * nativeSockConformance(backend, { describe, test })
+ * ```
+ */
+export function nativeSockConformance(
+  backend: Backend,
+  options: SockConformanceOptions &
+    Pick<SockKind, 'errorsAlone'> &
+    Pick<ConformanceOptions, 'allowUnavailable'>,
+): void {
+  const { test, errorsAlone = true, allowUnavailable = false } = options
+  const probe = backend.probe()
+  if (probe.available) {
+    const createSockMan = (events: SockManEvents) => backend.createSockMan(events)
+    const isOpen = (fd: number) => existsSync(`/proc/self/fd/${fd}`)
+    sockConformance({ ...backend.socks!, createSockMan, isOpen, errorsAlone }, options)
+    return
+  }
+  const text = `${backend.name} is unavailable, and its Socks: ${probe.message}`
+  if (allowUnavailable) test.skip(text, () => {})
+  else test(text, () => Promise.reject(new Error(text)), 1000)
 }
 
 export interface SockConformanceOptions extends Runner {

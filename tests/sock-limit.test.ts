@@ -1,10 +1,12 @@
 import { closeSync, openSync } from 'node:fs'
 import { ErrorEvent, RecvEvent, ThreadInterrupt } from '@sockman/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { backend } from '../src/index'
+import { backends } from './rows'
 
+// select is the one with a limit.
+const backend = backends.find(({ supports }) => supports.descriptorLimit !== null)!
 const LIMIT = backend.supports.descriptorLimit!
-const { socks } = backend
+const socks = backend.socks!
 const files: number[] = []
 const refused = { name: 'SockError', code: 'ERR_FD_NOT_SELECTABLE' }
 
