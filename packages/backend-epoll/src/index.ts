@@ -20,6 +20,7 @@ export const backend: NativeBackend = nativeBackend({
     optimisticSend: true,
     unixReset: true,
     acceptFilterBeforeRead: true,
+    foreignClose: true,
     reusePort: true,
     descriptors: true,
     multishot: false,

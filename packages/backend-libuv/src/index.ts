@@ -19,6 +19,8 @@ export const backend: NativeBackend = nativeBackend({
     optimisticSend: true,
     unixReset: true,
     acceptFilterBeforeRead: true,
+    // Node's loop cannot take out of its set what has no number any more.
+    foreignClose: false,
     reusePort: true,
     descriptors: true,
     multishot: false,

@@ -28,6 +28,8 @@ export interface Capabilities {
   readonly unixReset: boolean
   /** A connection refused in `onAccepted` has had none of its bytes read. */
   readonly acceptFilterBeforeRead: boolean
+  /** A descriptor that other code closed, while another process still holds it, costs nothing more; else the loop goes on waking for it (C39). */
+  readonly foreignClose: boolean
   /** The `reusePort` option. */
   readonly reusePort: boolean
   /** Connections are descriptors of the process (false in memory). */

@@ -180,6 +180,7 @@ const KINDS: Readonly<Record<keyof Capabilities, 'boolean' | 'limit' | 'drives'>
   optimisticSend: 'boolean',
   unixReset: 'boolean',
   acceptFilterBeforeRead: 'boolean',
+  foreignClose: 'boolean',
   reusePort: 'boolean',
   descriptors: 'boolean',
   multishot: 'boolean',

@@ -24,6 +24,7 @@ const SUPPORTS: Capabilities = {
   optimisticSend: true,
   unixReset: true,
   acceptFilterBeforeRead: true,
+  foreignClose: true,
   reusePort: true,
   descriptors: true,
   multishot: false,

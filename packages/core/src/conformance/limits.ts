@@ -122,7 +122,7 @@ export const limits: readonly Case[] = [
         if (held) await bad.send(Buffer.from('unread'))
         for (let n = 0; n < 10; n++) await echoes(good)
         const share = await child.ask<number>('measure 500')
-        assert.ok(share < 0.2, `${share * 100} % CPU`)
+        if (!held || trial.supports.foreignClose) assert.ok(share < 0.2, `${share * 100} % CPU`)
         await echoes(await trial.network.connect(address))
         await finish(child)
       },

@@ -21,6 +21,7 @@ const supports: Readonly<Capabilities> = Object.freeze({
   optimisticSend: true,
   unixReset: true,
   acceptFilterBeforeRead: true,
+  foreignClose: true,
   reusePort: true,
   descriptors: false,
   multishot: false,
