@@ -33,6 +33,11 @@ class IoUringPoller {
     if (const int error = io_uring_queue_init(kEntries, &ring->raw, IORING_SETUP_CLAMP); error != 0)
       return Failure{-error, "io_uring_setup"};
     ring->open = true;
+    // A filter may pass io_uring_setup and refuse the calls that follow.
+    io_uring_prep_nop(io_uring_get_sqe(&ring->raw));
+    if (const int answer = io_uring_submit_and_wait(&ring->raw, 1); answer < 0)
+      return Failure{-answer, "io_uring_enter"};
+    io_uring_cq_advance(&ring->raw, 1);
     return IoUringPoller(std::move(*wakeup), std::move(ring));
   }
 

@@ -44,6 +44,8 @@ export interface SockCalls {
   shutdown(fd: number, how: number): number
   /** An eventfd(2). */
   openBell(): number
+  ringBell(fd: number): number
+  clearBell(fd: number): number
 }
 
 /** Waits, and what Socks own: `sock_host.h`. Requests are [descriptor, events] in turn, timeouts ms. */
@@ -53,7 +55,7 @@ export interface NativeHost {
   cancel(token: number): void
   /** [token, count, what occurred to each request …] of all that have ended. */
   take(): Float64Array
-  /** Blocks; writes what occurred over the events asked for. False: not over, let JavaScript run and call it again. */
+  /** Blocks; writes what occurred over the events asked for. False: the bell rang, or JavaScript has to run for a moment. */
   waitSync(requests: Int32Array, timeout: number, bell: number): boolean
   own(fd: number): void
   disown(fd: number): void

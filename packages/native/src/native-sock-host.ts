@@ -62,17 +62,35 @@ export class NativeSockHost implements SockHost, Running {
   }
 
   waitSync(requests: readonly WaitRequest[], timeout: number, interrupt: ThreadInterrupt | undefined): void {
-    if (interrupt) interrupt.withBell(this.#foundry, (bell) => this.#block(requests, timeout, bell))
-    else this.#block(requests, timeout, -1)
+    if (!interrupt) this.#block(requests, timeout, -1, () => false)
+    else
+      interrupt.withBell(this.#foundry, (bell) =>
+        this.#block(requests, timeout, bell, () => this.#rung(interrupt, bell)),
+      )
   }
 
-  #block(requests: readonly WaitRequest[], timeout: number, bell: number): void {
+  #block(requests: readonly WaitRequest[], timeout: number, bell: number, rung: () => boolean): void {
     const words = wordsOf(requests)
     const deadline = this.now() + timeout
     let left = timeout
     // Between two calls a thread that was told to end does so.
-    while (!attempt(() => this.#native.waitSync(words, left, bell))) left = Math.max(0, deadline - this.now())
+    while (!attempt(() => this.#native.waitSync(words, left, bell))) {
+      if (rung()) return
+      left = Math.max(0, deadline - this.now())
+    }
     for (const [at, request] of requests.entries()) request.occurred = words[2 * at + 1]!
+  }
+
+  /**
+   * Whether the bell means it: a ring may come late, when its interrupt was reset already. That one is silenced. The
+   * turn is written before the ring, so whoever has silenced a new one sees its turn, and rings again for other threads.
+   */
+  #rung(interrupt: ThreadInterrupt, bell: number): boolean {
+    if (interrupt.interrupted) return true
+    this.calls.clearBell(bell)
+    if (!interrupt.interrupted) return false
+    this.calls.ringBell(bell)
+    return true
   }
 
   #deliver(): void {

@@ -444,6 +444,22 @@ const interrupting: SockCase[] = [
     deadline: [20_000, 60_000],
   },
   {
+    title: 'a ring that comes late, its interrupt reset already, ends nothing',
+    needs: 'create',
+    run: (kind) =>
+      inPair(kind, (one) =>
+        inPair(kind, (bell, ringer) => {
+          const signal = new ThreadInterrupt()
+          signal.withBell({ open: () => bell.fd, close() {} }, () => {
+            ringer.send(new Uint8Array(8))
+            const before = one.now()
+            assert.equal(one.waitSync(30, RecvEvent, { signal }), 0)
+            assert.ok(one.now() - before >= 29)
+          })
+        }),
+      ),
+  },
+  {
     title: 'another thread interrupts the blocking algorithms: they say how far they came',
     needs: 'create',
     run: (kind) =>

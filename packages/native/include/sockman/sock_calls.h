@@ -39,6 +39,8 @@ class SockCalls {
     add("setNonBlocking", setNonBlocking);
     add("shutdown", shutdown);
     add("openBell", openBell);
+    add("ringBell", ringBell);
+    add("clearBell", clearBell);
     return calls;
   }
 
@@ -175,6 +177,12 @@ class SockCalls {
   /// () → an eventfd, for ThreadInterrupt
   static Napi::Value openBell(const Info& info) {
     return answer(info, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  }
+  /// (fd)
+  static Napi::Value ringBell(const Info& info) { return answer(info, eventfd_write(integer(info[0]), 1)); }
+  static Napi::Value clearBell(const Info& info) {
+    eventfd_t count;
+    return answer(info, eventfd_read(integer(info[0]), &count));
   }
 };
 

@@ -86,8 +86,8 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
     return result;
   }
 
-  /// (requests, ms, bell or -1): blocks; replaces the events by those that occurred. False: nothing has ended
-  /// it, but JavaScript has to run for a moment, so that this thread can end; call it again.
+  /// (requests, ms, bell or -1): blocks; replaces the events by those that occurred. False: neither one of
+  /// them nor the time has ended it. The bell rang, or JavaScript has to run so that this thread can end.
   Napi::Value waitSync(const Info& info) {
     auto wait = make(info[0], info[1]);
     const size_t count = wait->requests.size();
@@ -102,7 +102,7 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
     while (ended.empty()) sync_->run(ended);
     const std::vector<WaitRequest>& requests = ended[0]->requests;
     if (edges >= 0 && requests.back().occurred != 0) threadEnd_->clear();
-    bool over = now() >= until || (bell >= 0 && requests[count].occurred != 0);
+    bool over = now() >= until;
     for (size_t i = 0; i < count; i++) over = over || requests[i].occurred != 0;
     auto words = info[0].As<Napi::Int32Array>();
     for (size_t i = 0; over && i < count; i++) words[2 * i + 1] = requests[i].occurred;
