@@ -19,6 +19,7 @@ export {
   SockError,
   type SockErrorFields,
 } from './errors'
+export { Handlers } from './handlers'
 export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export {
   type ConnectionOptions,
@@ -36,6 +37,7 @@ export {
   resolveSockManOptions,
   type SockManOptions,
 } from './options'
+export { aborted, queueFull, stopped, unknownConnection } from './refusals'
 export { formatRow, parseRow, parseSize, type Row, rowOptions } from './row'
 export {
   type Candidate,

@@ -111,6 +111,12 @@ export class ThreadInterrupt {
     return { memory: this.#memory }
   }
 
+  /** For a SockHost that has no descriptor to wait for: blocks the thread for `ms`, less when any thread interrupts. */
+  sleep(ms: number): void {
+    const turns = Atomics.load(this.#turns, 0)
+    if ((turns & 1) === 0) Atomics.wait(this.#turns, 0, turns, ms)
+  }
+
   /**
    * For a SockHost that blocks in poll(2) or the like: calls `wait` with a descriptor that turns readable when any
    * thread interrupts; at once when that has happened. A reset silences it.

@@ -40,7 +40,7 @@ test('without a timeout, until it occurs', async () => {
   sock.pipes.recv.push('x')
   expect([await waited, sock.now()]).toEqual([RecvEvent, 0])
   sock.pipes.recv.take()
-  expect(() => sock.waitSync(Number.POSITIVE_INFINITY, RecvEvent)).toThrow(coded('ERR_MOCK_DEADLOCK'))
+  expect(() => sock.waitSync(Number.POSITIVE_INFINITY, RecvEvent)).toThrow(coded('ERR_SOCK_DEADLOCK'))
 })
 
 test('the end of the stream and a reset can be waited for; the error needs no asking', async () => {

@@ -1,5 +1,7 @@
 import {
+  aborted,
   type ConnectionId,
+  type Handlers,
   type Releasable,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
@@ -11,8 +13,7 @@ import type { Announcer } from './announcer'
 import type { NativeEngine } from './binding'
 import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
-import { aborted, attempt } from './failure'
-import type { Handlers } from './handlers'
+import { attempt } from './failure'
 import type { HeldData } from './held'
 import type { Listeners } from './listeners'
 import { Outbound } from './outbound'

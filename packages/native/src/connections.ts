@@ -1,5 +1,4 @@
-import type { ConnectionId } from '@sockman/core'
-import type { Handlers } from './handlers'
+import type { ConnectionId, Handlers } from '@sockman/core'
 
 const SLOTS = 2 ** 20
 

@@ -40,20 +40,3 @@ export function notSelectable(descriptor: number, limit: number, address?: SockA
     { code: 'ERR_FD_NOT_SELECTABLE', ...address?.where },
   )
 }
-
-export const stopped = (): SockError => new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
-
-export const unknownConnection = (id: unknown): SockError =>
-  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
-
-export const aborted = (target: SockAddr): SockError =>
-  new SockError(`connect to ${target} was aborted`, {
-    code: 'ABORT_ERR',
-    syscall: 'connect',
-    ...target.where,
-  })
-
-export const queueFull = (length: number, queued: number, most: number): SockError =>
-  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
-    code: 'ERR_SEND_QUEUE_FULL',
-  })

@@ -1,8 +1,7 @@
-import { type Listener, type SockAddr, SockError, type SockManEvents } from '@sockman/core'
+import { type Handlers, type Listener, type SockAddr, SockError, type SockManEvents } from '@sockman/core'
 import type { Announcer } from './announcer'
 import type { ListenResult, NativeEngine } from './binding'
 import { attempt, notSelectable } from './failure'
-import type { Handlers } from './handlers'
 import type { RunState } from './run-state'
 import { parseAddress } from './values'
 

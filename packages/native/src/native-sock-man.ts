@@ -6,6 +6,7 @@ import {
   type ConnectionStats,
   type ConnectOptions,
   checkEvents,
+  Handlers,
   type Listener,
   type ListenOptions,
   type Releasable,
@@ -20,6 +21,7 @@ import {
   type SockMan,
   type SockManEvents,
   type Stats,
+  unknownConnection,
 } from '@sockman/core'
 import { Announcer } from './announcer'
 import { CloseFlag, type NativeEngine } from './binding'
@@ -27,8 +29,6 @@ import { ConnectionLife } from './connection-life'
 import { Connections, Flag } from './connections'
 import { Delivery } from './delivery'
 import { EventRing } from './event-ring'
-import { unknownConnection } from './failure'
-import { Handlers } from './handlers'
 import { HeldData } from './held'
 import { Listeners } from './listeners'
 import { Receiving } from './receiving'

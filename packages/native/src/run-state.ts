@@ -1,5 +1,5 @@
+import { stopped } from '@sockman/core'
 import type { NativeEngine } from './binding'
-import { stopped } from './failure'
 import { enter, leave } from './running'
 
 /** Where a SockMan is in its life: not started, running, stopping, ended; and whether it holds the process. */

@@ -2,14 +2,16 @@ import { types } from 'node:util'
 import {
   type ConnectionId,
   invalidArgument,
+  queueFull,
   type ResolvedSockManOptions,
   type SendOptions,
   SockError,
+  stopped,
+  unknownConnection,
 } from '@sockman/core'
 import { type NativeEngine, SendFlag, SendResult } from './binding'
 import { type Connections, Flag, State } from './connections'
 import { Cork } from './cork'
-import { queueFull, stopped, unknownConnection } from './failure'
 import type { RunState } from './run-state'
 import type { Turn } from './turn'
 

@@ -1,7 +1,7 @@
 import type { ConnectionId } from '@sockman/core'
+import { Handlers } from '@sockman/core'
 import { expect, test } from 'vitest'
 import { Connections, Flag, State } from '../src/connections'
-import { Handlers } from '../src/handlers'
 
 const handlers = new Handlers({})
 

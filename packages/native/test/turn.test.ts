@@ -1,6 +1,6 @@
+import { Handlers } from '@sockman/core'
 import { expect, test } from 'vitest'
 import { Connections, State } from '../src/connections'
-import { Handlers } from '../src/handlers'
 import { Turn } from '../src/turn'
 
 function turnOf(slots: number) {

@@ -7,7 +7,7 @@ import { nextTurn, openDescriptors } from './trial'
 
 const MI = 1 << 20
 
-/** C63–C68, C70: how connections end. */
+/** C63–C70: how connections end. */
 export const closing: readonly Case[] = [
   {
     title: 'C63 with onEof and onError SockMan never closes by itself',
@@ -216,6 +216,30 @@ export const closing: readonly Case[] = [
       await peer.receiveInto(() => {})
       assert.equal(await peer.closed, 'ECONNRESET')
       await watched.log.event(id, 'closed')
+    },
+  },
+  {
+    title: 'C69 closing with unread data is a reset, closing without is none',
+    async run(trial) {
+      const receiveWindow = 4 * 1024
+      const watched = trial.open({ onAccepted: (id) => man.pause(id) }, { receiveWindow })
+      const { man, log } = watched
+      const unread = await trial.inbound(watched)
+      // More than is held for a paused connection, and less than the kernels hold.
+      await unread.peer.send(pattern(4 * receiveWindow))
+      man.close(unread.id)
+      const [, code] = await Promise.all([unread.peer.receiveInto(() => {}), unread.peer.closed])
+      assert.equal(code, 'ECONNRESET')
+      await log.event(unread.id, 'closed')
+
+      const read = await trial.inbound(watched)
+      man.resume(read.id)
+      await read.peer.send(pattern(100))
+      await log.receive(read.id, 100)
+      man.close(read.id)
+      assert.equal(await read.peer.receiveInto(() => {}), 0)
+      await read.peer.end()
+      assert.equal(await read.peer.closed, undefined)
     },
   },
   {

@@ -4,6 +4,7 @@ import { borrowing } from './borrowing'
 import { closing } from './closing'
 import { connecting } from './connecting'
 import { ending } from './ending'
+import { fairness } from './fairness'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { lifecycle } from './lifecycle'
@@ -33,6 +34,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     accepting,
     connecting,
     waiting,
+    fairness,
     receiving,
     sending,
     borrowing,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, readdirSync } from 'node:fs'
+import type { WarningMessage } from '../diagnostics'
 import type { ConnectionId } from '../sock-man'
 import { pattern } from './bytes'
 import { type Case, needsDescriptors, needsProcess, needsUnix } from './harness'
@@ -20,7 +22,7 @@ const MALFORMED = [
   'example.org:1',
 ]
 
-/** C1–C5, C7, C9, C12: listeners, and the end of a SockMan. */
+/** C1–C7, C9, C12: listeners, and the end of a SockMan. */
 export const lifecycle: readonly Case[] = [
   {
     title: 'C1 listens on every family, several at once, at any time, and answers the real address',
@@ -157,6 +159,29 @@ export const lifecycle: readonly Case[] = [
       await trial.network.connect(`127.0.0.1:${both.address.port}`)
       await log.until('an IPv4 connection through IPv6', () => log.accepted.length === 2)
       assert.equal(log.life(log.accepted[1]!).listener?.id, both.id)
+    },
+  },
+  {
+    // Linux refuses SO_REUSEPORT on a Unix socket since 6.13. `tests/sockopt.test.ts` forbids every option.
+    title: 'C6 a socket option that cannot be set is a warning at most, and the socket works',
+    skip: needsUnix,
+    async run(trial) {
+      const warnings: WarningMessage[] = []
+      const note = (message: unknown): void => void warnings.push(message as WarningMessage)
+      subscribe('sockman:warning', note)
+      try {
+        const watched = trial.open()
+        const { id, peer } = await trial.inbound(watched, 'unix', { reusePort: true })
+        await peer.send(Buffer.from('works'))
+        assert.equal((await watched.log.receive(id, 5)).toString(), 'works')
+        const address = watched.log.life(id).listener!.address.path
+        for (const { code, error } of warnings) {
+          assert.deepEqual([code, error?.code, error?.address], ['SOCKOPT', 'EOPNOTSUPP', address])
+        }
+        assert.ok(warnings.length <= 1)
+      } finally {
+        unsubscribe('sockman:warning', note)
+      }
     },
   },
   {

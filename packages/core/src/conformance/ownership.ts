@@ -94,8 +94,7 @@ export const ownership: readonly Case[] = [
       await peer.end()
       await log.event(id, 'eof')
       assert.deepEqual(log.life(id).events, ['data', 'eof'])
-      // It was given away: its number names nothing any more.
-      throwsCode('ENOTSOCK', () => man.adopt(sock))
+      throwsCode('ERR_SOCK_EMPTY', () => man.adopt(sock))
     },
   },
   {
@@ -111,7 +110,7 @@ export const ownership: readonly Case[] = [
       await peer.send(Buffer.from('hello'))
       assert.equal((await watched.log.receive(id, 5)).toString(), 'hello')
       listener.close()
-      throwsCode('ENOTSOCK', () => watched.man.adoptListener(sock))
+      throwsCode('ERR_SOCK_EMPTY', () => watched.man.adoptListener(sock))
     },
   },
   {

@@ -1,3 +1,4 @@
+import type { Sock } from '../sock'
 import type { Releasable } from '../sock-man'
 
 /** What an address may be made of; `abstract` is a Unix socket without a file. */
@@ -60,9 +61,9 @@ export interface PeerNetwork {
     exists(path: string): boolean
   }
   /** A connected socket that the SockMan can adopt here, in this process, and its other end. */
-  adoptable?(): Promise<{ sock: Releasable; peer: Peer }>
+  adoptable?(): Promise<{ sock: Sock; peer: Peer }>
   /** A listening one. */
-  adoptableListener?(): { sock: Releasable; address: string }
+  adoptableListener?(): { sock: Sock; address: string }
   /** What can be released but is no socket, and whether its adopter has closed it. */
   noSocket?(): { sock: Releasable; closed(): boolean }
   /** More about what happened, for the message of a case that failed. */

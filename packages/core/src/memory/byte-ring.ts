@@ -39,13 +39,18 @@ export class ByteRing {
     this.length += length
   }
 
-  /** Moves the first `length` bytes to `into` at `at`. */
-  shift(into: Uint8Array, at: number, length: number): void {
+  /** Copies the first `length` bytes to `into` at `at`. */
+  peek(into: Uint8Array, at: number, length: number): void {
     const buffer = this.#buffer
     const first = Math.min(length, buffer.length - this.#start)
     copy(buffer, this.#start, into, at, first)
     if (first < length) copy(buffer, 0, into, at + first, length - first)
-    this.#start = (this.#start + length) % buffer.length
+  }
+
+  /** Moves the first `length` bytes to `into` at `at`. */
+  shift(into: Uint8Array, at: number, length: number): void {
+    this.peek(into, at, length)
+    this.#start = (this.#start + length) % this.#buffer.length
     this.length -= length
     if (this.length === 0) this.#release()
   }

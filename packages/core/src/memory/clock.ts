@@ -1,7 +1,8 @@
 import { invalidArgument, SockError } from '../errors'
+import type { ThreadInterrupt } from '../interrupt'
 import type { ClockMode } from './memory-network'
 import { type Entry, Schedule, type Target } from './schedule'
-import { later, nextTurn, type Pending, throwUncaught, turn } from './turn'
+import { block, later, nextTurn, type Pending, throwUncaught, turn } from './turn'
 
 /** Turns of the event loop without anything new, after which the program counts as idle. */
 const IDLE_TURNS = 3
@@ -26,6 +27,8 @@ export abstract class Clock {
   abstract run(limit?: number): Promise<void>
   /** Called after each addition. */
   protected abstract scheduled(at: number, holds: boolean): void
+  /** Where time is not the machine's, it goes to `at`. */
+  protected abstract moveTo(at: number): void
 
   /** Something under way: it happens once and cannot be called off. */
   post(at: number, target: Target, what: number, value: number): void {
@@ -55,13 +58,36 @@ export abstract class Clock {
   sleep = (ms: number): Promise<void> => new Promise((resolve) => void this.setTimeout(resolve, ms))
 
   /**
+   * Blocks the thread until `over`, at most until `deadline`: meanwhile the network goes on and the program stands still.
+   *
+   * @throws SockError `ERR_SOCK_DEADLOCK` where that would be for ever
+   */
+  block(over: () => boolean, deadline: number, interrupt: ThreadInterrupt | undefined): void {
+    try {
+      while (!over() && !interrupt?.interrupted && this.now < deadline) {
+        const { next } = this.schedule
+        if (next <= this.now) this.schedule.happenBlocked()
+        else this.passBlocked(Math.min(next, deadline), interrupt)
+      }
+    } finally {
+      this.schedule.unblock()
+    }
+  }
+
+  /** The time is `at`, or it was interrupted. */
+  protected passBlocked(at: number, _interrupt: ThreadInterrupt | undefined): void {
+    if (at === Number.POSITIVE_INFINITY) throw deadlock()
+    this.moveTo(at)
+  }
+
+  /**
    * Lets what is due by `until` happen, up to the first thing that runs code of the program.
    * @param most a bound for the count, which is answered
    */
-  protected batch(until: number, moveTo: (at: number) => void): number {
+  protected batch(until: number): number {
     let count = 0
     for (let at = this.schedule.next; at <= until; at = this.schedule.next) {
-      moveTo(at)
+      this.moveTo(at)
       count++
       if (this.schedule.happen()) break
     }
@@ -69,7 +95,7 @@ export abstract class Clock {
   }
 }
 
-/** Stands still until it is told to move. */
+/** Stands still until it is told to move, or the program blocks. */
 class VirtualClock extends Clock {
   now = 0
   #last: Promise<unknown> = Promise.resolve()
@@ -80,8 +106,9 @@ class VirtualClock extends Clock {
     duration('ms', ms)
     return this.#inTurn(async () => {
       const until = this.now + ms
-      while (this.batch(until, this.#moveTo) > 0) await turn()
-      this.now = until
+      while (this.batch(until) > 0) await turn()
+      // A blocking wait may have gone further.
+      this.moveTo(until)
     })
   }
 
@@ -89,14 +116,14 @@ class VirtualClock extends Clock {
     return this.#inTurn(async () => {
       let count = 0
       while (this.schedule.size > 0) {
-        count += this.batch(Number.MAX_VALUE, this.#moveTo)
+        count += this.batch(Number.MAX_VALUE)
         if (count > limit) throw endless(limit, this.now)
         await turn()
       }
     })
   }
 
-  readonly #moveTo = (at: number): void => {
+  protected moveTo(at: number): void {
     if (at > this.now) this.now = at
   }
 
@@ -154,13 +181,13 @@ class AutoClock extends MovingClock {
     }
     if (next <= this.now || ++this.#idleTurns >= IDLE_TURNS) {
       // What runs no code of the program leaves it as idle as it was.
-      this.batch(Number.MAX_VALUE, this.#moveTo)
+      this.batch(Number.MAX_VALUE)
       this.#idleTurns = 0
     }
     this.#arm()
   }
 
-  readonly #moveTo = (at: number): void => {
+  protected moveTo(at: number): void {
     if (at > this.now) this.now = at
   }
 }
@@ -175,6 +202,15 @@ class RealClock extends MovingClock {
 
   get now(): number {
     return performance.now() - this.#begun
+  }
+
+  protected moveTo(): void {}
+
+  /** Nobody else can interrupt where there is no interrupt. */
+  protected override passBlocked(at: number, interrupt: ThreadInterrupt | undefined): void {
+    if (interrupt) interrupt.sleep(at - this.now)
+    else if (at === Number.POSITIVE_INFINITY) throw deadlock()
+    else block(at - this.now)
   }
 
   protected scheduled(at: number, holds: boolean): void {
@@ -199,7 +235,7 @@ class RealClock extends MovingClock {
     if (pending !== this.#pending) return
     this.#pending = undefined
     this.#wakesAt = Number.POSITIVE_INFINITY
-    this.batch(this.now, () => {})
+    this.batch(this.now)
     if (this.schedule.next === Number.POSITIVE_INFINITY) this.settled()
     else this.#arm()
   }
@@ -207,6 +243,7 @@ class RealClock extends MovingClock {
 
 /** What `setTimeout` calls. */
 class Timer implements Target {
+  readonly runsProgram = true
   readonly #callback: () => void
 
   constructor(callback: () => void) {
@@ -228,6 +265,13 @@ function duration(name: string, ms: unknown): number {
   if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
     throw invalidArgument('ERR_OUT_OF_RANGE', name, 'a number of ms from 0', ms)
   return ms
+}
+
+function deadlock(): SockError {
+  const message = 'this wait would block for ever: it has no timeout, and nothing on the network can end it'
+  return new SockError(`${message} while the program stands still; use the asynchronous wait, or a timeout`, {
+    code: 'ERR_SOCK_DEADLOCK',
+  })
 }
 
 function endless(limit: number, now: number): SockError {

@@ -1,9 +1,10 @@
 import type { SockAddr } from '../address'
 import { SockError } from '../errors'
+import type { Handlers } from '../handlers'
 import type { ResolvedSockManOptions } from '../options'
+import { aborted } from '../refusals'
 import type { ConnectionId, ConnectionStats, SendOptions } from '../sock-man'
-import type { Endpoint, EndpointOwner } from './endpoint'
-import type { Handlers } from './handlers'
+import { EAGAIN, type Endpoint, type EndpointOwner } from './endpoint'
 import type { ReceiveBuffer } from './receive-buffer'
 import type { Entry, Target } from './schedule'
 import { SendQueue } from './send-queue'
@@ -161,7 +162,11 @@ export class Connection implements EndpointOwner, Target {
     while (taken < length) {
       const count = this.endpoint.write(data, from + taken, length - taken, this.#more)
       this.#home.counts.syscalls++
-      if (count <= 0) break
+      if (count <= 0) {
+        // An adopted socket whose sending side has ended.
+        if (count !== EAGAIN) this.endpoint.fail(count)
+        break
+      }
       taken += count
     }
     if (taken > 0) {
@@ -237,7 +242,7 @@ export class Connection implements EndpointOwner, Target {
 
   #visitConnecting(): boolean {
     const { endpoint } = this
-    if (this.#aborted) return this.#failConnect(abortedConnect(endpoint.them))
+    if (this.#aborted) return this.#failConnect(aborted(endpoint.them))
     if (endpoint.error !== 0) return this.#failConnect(connectError(endpoint.error, endpoint.them))
     if (!endpoint.connected) return this.#expired && this.#failConnect(connectError(ETIMEDOUT, endpoint.them))
     this.#unlimit()
@@ -245,7 +250,7 @@ export class Connection implements EndpointOwner, Target {
     this.#expired = false
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
-    this.#handlers.onConnected(this.id, endpoint.me, endpoint.them)
+    this.#handlers.connected(this.id, endpoint.me, endpoint.them)
     return true
   }
 
@@ -254,7 +259,7 @@ export class Connection implements EndpointOwner, Target {
     this.endpoint.close()
     this.state = State.ended
     this.#home.leave(this, 'connectFailed', error)
-    this.#handlers.onConnectFailed(this.id, error)
+    this.#handlers.connectFailed(this.id, error)
     return true
   }
 
@@ -263,7 +268,7 @@ export class Connection implements EndpointOwner, Target {
     if (!this.flush()) return this.#fail(EFAULT, 'send')
     if (this.#awaitsReady && this.queuedBytes === 0) {
       this.#awaitsReady = false
-      this.#handlers.onReadyToSend(this.id)
+      this.#handlers.readyToSend(this.id)
       return true
     }
     const { available } = endpoint
@@ -277,9 +282,7 @@ export class Connection implements EndpointOwner, Target {
     }
     if (this.#eof || !endpoint.atEnd) return false
     this.#eof = true
-    if (this.#handlers.onEof) this.#handlers.onEof(this.id)
-    else this.#closeItself()
-    return this.#handlers.onEof !== undefined
+    return this.#handlers.eof(this.id) || this.#closeItself()
   }
 
   #receive(): void {
@@ -291,7 +294,7 @@ export class Connection implements EndpointOwner, Target {
     this.#bytesReceived += data.length
     this.#lastReceive = world.clock.now + world.clock.epoch
     try {
-      this.#handlers.onData(this.id, data)
+      this.#handlers.data(this.id, data)
     } finally {
       buffer.spoil(data)
     }
@@ -306,13 +309,13 @@ export class Connection implements EndpointOwner, Target {
     })
     this.state = State.failed
     this.#queue = undefined
-    if (this.#handlers.onError) this.#handlers.onError(this.id, error)
-    else this.#closeItself()
-    return this.#handlers.onError !== undefined
+    return this.#handlers.error(this.id, error) || this.#closeItself()
   }
 
-  #closeItself(): void {
+  /** There was no handler to tell. */
+  #closeItself(): false {
     this.close({ flush: false, timeout: 0, reset: false })
+    return false
   }
 
   #visitClosing(): boolean {
@@ -327,7 +330,7 @@ export class Connection implements EndpointOwner, Target {
     this.#unlimit()
     this.state = State.ended
     this.#home.leave(this, 'closed')
-    this.#handlers.onClosed(this.id, this.#unsent)
+    this.#handlers.closed(this.id, this.#unsent)
     return true
   }
 
@@ -350,12 +353,4 @@ export class Connection implements EndpointOwner, Target {
 
 function connectError(errno: number, them: SockAddr): SockError {
   return SockError.fromErrno(errno, 'connect', them.where)
-}
-
-function abortedConnect(them: SockAddr): SockError {
-  return new SockError(`connect to ${them} was aborted`, {
-    code: 'ABORT_ERR',
-    syscall: 'connect',
-    ...them.where,
-  })
 }

@@ -4,7 +4,7 @@ import type { World } from './world'
 
 /** Linux's numbers, as in `errors.ts`. */
 export const EAGAIN = -11
-const EPIPE = -32
+export const EPIPE = -32
 
 /** Who is told of an endpoint. It must not run code of the program, but schedule what does. */
 export interface EndpointOwner {
@@ -25,9 +25,13 @@ export class Endpoint {
   outgoing: Pipe | undefined
   /** Gives back what it holds of its host: the port. */
   release: (() => void) | undefined
+  /** Counts are what a kernel gives, not a seeded part of it. */
+  exact = false
   readonly #world: World
   /** The write before was cut short: this one is not. */
   #cutShort = false
+  /** Bytes that a peek has shown: a read gives no less. */
+  #peeked = 0
 
   constructor(world: World, me: SockAddr, them: SockAddr) {
     this.#world = world
@@ -55,7 +59,7 @@ export class Endpoint {
     if (!this.outgoing || !this.connected) return EAGAIN
     if (this.outgoing.ended) return EPIPE
     let wanted = length
-    this.#cutShort = length > 1 && !this.#cutShort && this.#world.random.below(8) === 0
+    this.#cutShort = !this.exact && length > 1 && !this.#cutShort && this.#world.random.below(8) === 0
     if (this.#cutShort) wanted = 1 + this.#world.random.below(length - 1)
     const count = this.outgoing.write(data, from, wanted, more)
     if (count === 0) return EAGAIN
@@ -65,12 +69,28 @@ export class Endpoint {
 
   /** How many bytes were moved to `into`, a seeded part of what is there; 0 at the end; or a negative errno. */
   read(into: Uint8Array, at: number, most: number): number {
-    const available = this.available
-    if (available === 0) return this.atEnd ? 0 : this.error !== 0 ? this.error : EAGAIN
-    const count = this.#world.chunk(Math.min(available, most))
+    const count = this.#readable(most)
+    if (count <= 0) return count
+    this.#peeked = Math.max(0, this.#peeked - count)
     this.incoming!.take(into, at, count)
     this.#world.note('read', this.me, this.them, count)
     return count
+  }
+
+  /** The same, and leaves them where they are. */
+  peek(into: Uint8Array, at: number, most: number): number {
+    const count = this.#readable(most)
+    if (count <= 0) return count
+    this.#peeked = Math.max(this.#peeked, count)
+    this.incoming!.peek(into, at, count)
+    return count
+  }
+
+  #readable(most: number): number {
+    const { available } = this
+    if (available === 0) return this.atEnd ? 0 : this.error !== 0 ? this.error : EAGAIN
+    const length = Math.min(available, most)
+    return this.exact ? length : Math.max(this.#world.chunk(length), Math.min(this.#peeked, length))
   }
 
   /** Ends the sending side. */

@@ -29,6 +29,12 @@ export interface Way {
   show(address: SockAddr, listening: Listening): SockAddr
 }
 
+/** Lays the two pipes between the ends of a connection; a Unix socket's have no route. */
+export function join(world: World, client: Endpoint, server: Endpoint, there?: Route, back?: Route): void {
+  client.outgoing = server.incoming = new Pipe(world, client, server, there, back)
+  client.incoming = server.outgoing = new Pipe(world, server, client, back, there)
+}
+
 /** The making of a connection, from `connect` on. Nothing of it is left once the client knows the outcome. */
 export class Handshake implements Target {
   readonly #world: World
@@ -86,12 +92,11 @@ export class Handshake implements Target {
     const { route, back, show } = this.#way
     const client = this.#client
     const server = new Endpoint(this.#world, show(client.them, listening), show(client.me, listening))
-    const [there, here] = client.them.family === 'unix' ? [undefined, undefined] : [route, back]
-    client.outgoing = server.incoming = new Pipe(this.#world, client, server, there, here)
-    client.incoming = server.outgoing = new Pipe(this.#world, server, client, here, there)
+    if (client.them.family === 'unix') join(this.#world, client, server)
+    else join(this.#world, client, server, route, back)
     server.connected = true
     this.#world.note('established', server.me, server.them, 0)
-    server.outgoing.notBefore(back.send(this, SYN_ACK, 0, 0))
+    server.outgoing!.notBefore(back.send(this, SYN_ACK, 0, 0))
     listening.push(server)
   }
 

@@ -4,10 +4,13 @@ import { channels } from '../diagnostics'
 import { invalidArgument, SockError } from '../errors'
 import { resolveSockManOptions, type SockManOptions } from '../options'
 import { formatRow } from '../row'
+import type { SockFactory } from '../sock/factory'
 import type { Rejection, SelectionReport, SockMan, SockManEvents } from '../sock-man'
 import type { Kernel } from './kernel'
 import type { ClockMode, MemoryHost, MemoryNetwork } from './memory-network'
+import { MemorySocks } from './memory-sock'
 import { MemorySockMan } from './memory-sock-man'
+import { MemorySockHost } from './sock-host'
 
 const supports: Readonly<Capabilities> = Object.freeze({
   drives: Object.freeze(['inline'] as const),
@@ -34,11 +37,13 @@ export class Host implements MemoryHost {
   readonly supports = supports
   readonly network: MemoryNetwork
   readonly kernel: Kernel
+  readonly socks: SockFactory
   readonly #details: SelectionReport['details']
 
   constructor(network: MemoryNetwork, kernel: Kernel, clock: ClockMode) {
     this.network = network
     this.kernel = kernel
+    this.socks = new MemorySocks(new MemorySockHost(kernel))
     this.#details = Object.freeze({ seed: network.seed, clock })
   }
 

@@ -1,10 +1,10 @@
 import { SockAddr } from '../address'
 import { Endpoint } from './endpoint'
-import { type Answer, Handshake } from './handshake'
+import { type Answer, Handshake, join } from './handshake'
 import type { Listening } from './listening'
 import { isLoopback, isWildcard, Namespace, withPort } from './namespace'
 import { LOOPBACK, Route } from './route'
-import { SocketTable } from './socket-table'
+import type { Socket } from './socket'
 import type { World } from './world'
 
 const ENOENT = -2
@@ -13,6 +13,9 @@ const EINVAL = -22
 const ENETUNREACH = -101
 const ECONNREFUSED = -111
 const EHOSTUNREACH = -113
+
+/** The kernel's own limit for a connect (`tcp_syn_retries` 6, tcp(7)), ms. */
+export const CONNECT_TIMEOUT = 127_000
 
 /** What a kernel needs of the network it is on. */
 export interface Surroundings {
@@ -25,7 +28,6 @@ export interface Surroundings {
 /** The sockets of one host. */
 export class Kernel {
   readonly addresses: string[] = []
-  readonly sockets = new SocketTable()
   readonly names: Namespace
   readonly world: World
   readonly #network: Surroundings
@@ -46,32 +48,70 @@ export class Kernel {
     return listening
   }
 
-  /** A connecting endpoint: its owner hears how that ends. @throws SockError what binding says */
-  connect(address: SockAddr, local: SockAddr | undefined): Endpoint {
-    return address.family === 'unix' ? this.#connectUnix(address) : this.#connectIp(address, local)
+  /** A descriptor of this host; undefined for a number that names none. */
+  socket(number: number): Socket | undefined {
+    const socket = this.world.sockets.get(number)
+    return socket?.kernel === this ? socket : undefined
   }
 
-  #connectUnix(address: SockAddr): Endpoint {
-    const client = new Endpoint(this.world, SockAddr.unnamed, address)
-    const answer = (): Answer => {
-      const listening = this.names.find(address)
-      if (listening) return listening.full ? EAGAIN : listening
-      return address.abstract || this.names.files.has(address.path) ? ECONNREFUSED : ENOENT
+  /** A connecting endpoint: its owner hears how that ends. @throws SockError what binding says */
+  connect(address: SockAddr, local: SockAddr | undefined): Endpoint {
+    if (address.family !== 'unix') {
+      const client = this.dial(address, local)
+      return typeof client === 'number' ? this.#fails(local ?? address, address, client) : client
     }
-    this.#begin(client, this.#loopback, this.#loopback, answer)
+    const client = new Endpoint(this.world, SockAddr.unnamed, address)
+    this.#begin(client, this.#loopback, this.#loopback, () => this.#answerUnix(address))
     return client
   }
 
-  #connectIp(address: SockAddr, local: SockAddr | undefined): Endpoint {
+  /** As connect(2) of a Unix socket, which never waits: connected, or the errno. */
+  connectUnix(address: SockAddr, me: SockAddr): Endpoint | number {
+    const listening = this.#answerUnix(address)
+    if (typeof listening === 'number') return listening
+    const client = new Endpoint(this.world, me, address)
+    const server = new Endpoint(this.world, address, me)
+    this.#join(client, server)
+    listening.push(server)
+    return client
+  }
+
+  /** As socketpair(2). */
+  pair(): [Endpoint, Endpoint] {
+    const end = (): Endpoint => new Endpoint(this.world, SockAddr.unnamed, SockAddr.unnamed)
+    const [one, two] = [end(), end()]
+    // Nothing lies between them that could cut what is written.
+    one.exact = two.exact = true
+    this.#join(one, two)
+    return [one, two]
+  }
+
+  #join(client: Endpoint, server: Endpoint): void {
+    join(this.world, client, server)
+    client.connected = server.connected = true
+    this.world.note('established', server.me, server.them, 0)
+  }
+
+  #answerUnix(address: SockAddr): Listening | number {
+    const listening = this.names.find(address)
+    if (listening) return listening.full ? EAGAIN : listening
+    return !address.abstract && !this.names.has(address.path) ? ENOENT : ECONNREFUSED
+  }
+
+  /** What the kernel knows at once, and the owner is told all the same. */
+  #fails(me: SockAddr, them: SockAddr, errno: number): Endpoint {
+    const client = new Endpoint(this.world, me, them)
+    this.#begin(client, this.#loopback, this.#loopback, () => errno)
+    return client
+  }
+
+  /** As connect(2) of TCP: a connecting endpoint, or the errno. @throws SockError what binding says */
+  dial(address: SockAddr, local: SockAddr | undefined): Endpoint | number {
     const { unreachable } = this.#network
     const them = reachable(address)
     const own = isLoopback(them.host) || this.addresses.includes(them.host)
     const source = this.#source(them, local)
-    if (typeof source === 'number') {
-      const client = new Endpoint(this.world, local ?? them, them)
-      this.#begin(client, this.#loopback, this.#loopback, () => source)
-      return client
-    }
+    if (typeof source === 'number') return source
     const { me, release } = this.names.bind(source, them)
     const client = new Endpoint(this.world, me, them)
     client.release = release

@@ -1,7 +1,7 @@
 import type { SockAddr } from '../address'
 import type { Endpoint, EndpointOwner } from './endpoint'
 
-/** A listening socket: connections that the kernel has completed wait in its queue. */
+/** What `bind` reserves. Once it listens, connections that the kernel has completed wait in its queue. */
 export class Listening {
   readonly address: SockAddr
   readonly reusePort: boolean
@@ -9,19 +9,20 @@ export class Listening {
   readonly dualStack: boolean
   owner: EndpointOwner | undefined
   closed = false
-  readonly #backlog: number
+  /** Undefined until it listens; may change. */
+  backlog: number | undefined
   readonly #queue: Endpoint[] = []
   readonly #unbind: (listening: Listening) => void
 
   constructor(
     address: SockAddr,
-    options: { backlog: number; reusePort: boolean; dualStack: boolean },
+    options: { backlog: number | undefined; reusePort: boolean; dualStack: boolean },
     unbind: (listening: Listening) => void,
   ) {
     this.address = address
     this.reusePort = options.reusePort
     this.dualStack = options.dualStack
-    this.#backlog = options.backlog
+    this.backlog = options.backlog
     this.#unbind = unbind
   }
 
@@ -31,7 +32,7 @@ export class Listening {
 
   /** Linux lets one more in than `backlog` says (listen(2), `sk_acceptq_is_full`). */
   get full(): boolean {
-    return this.#queue.length > this.#backlog
+    return this.#queue.length > (this.backlog ?? -1)
   }
 
   push(endpoint: Endpoint): void {

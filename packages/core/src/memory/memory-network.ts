@@ -1,4 +1,5 @@
 import type { Backend } from '../backend'
+import type { SockFactory } from '../sock/factory'
 
 /** Who moves the time of a {@link MemoryNetwork}. */
 export type ClockMode = 'virtual' | 'auto' | 'real'
@@ -7,7 +8,8 @@ export interface MemoryNetworkOptions {
   /** Decides every latency, chunk length and short write: the same seed and the same calls give the same events. An integer of 32 bits, default 1. */
   seed?: number
   /**
-   * - `'virtual'`, the default: time stands still but for {@link MemoryNetwork.advance} and {@link MemoryNetwork.run};
+   * - `'virtual'`, the default: time stands still but for {@link MemoryNetwork.advance}, {@link MemoryNetwork.run} and the
+   *   `…Sync` waits of Socks;
    * - `'auto'`: virtual too, but it runs by itself, and jumps to what is scheduled next once the program has been idle for
    *   a few turns of the event loop: waiting five seconds takes no time. It cannot know of files, other sockets or timers
    *   that the program waits for, and does not wait with it;
@@ -141,6 +143,20 @@ export interface MemoryHost extends Backend {
   readonly network: MemoryNetwork
   /** Its IP addresses, loopback left out; the first of a family is the source of its connects. */
   readonly addresses: readonly string[]
+  /**
+   * Socks of this host, always non-blocking. They share its addresses with its SockMans, and only those can `adopt` them.
+   *
+   * Waits that have to wait end when the clock moves; what has occurred already, a timeout of 0 and a close need no clock.
+   * A `…Sync` wait blocks the program, not the network: the clock goes on by itself, also a `'virtual'` one, while handlers,
+   * timers and other waits stand still until it is over. Where nothing could ever end it, it throws `ERR_SOCK_DEADLOCK`.
+   *
+   * The two ends of `pair()` send and receive all that there is room for; a connection's count is a seeded part of it.
+   * Options: `SO_ERROR`, `SO_TYPE`, `SO_ACCEPTCONN`, `SO_SNDBUF` and `SO_RCVBUF` (those of the network) to read;
+   * `SO_LINGER`, `SO_REUSEPORT`, `IPV6_V6ONLY`; `SO_REUSEADDR`, `SO_KEEPALIVE` and `TCP_NODELAY`, which are kept and change
+   * nothing; any other is `ENOPROTOOPT`. A Unix path stays in `files` after its Sock is closed (unix(7)). A Sock that is
+   * dropped unclosed stays open as long as the network.
+   */
+  readonly socks: SockFactory
   /** Paths in its file system that are no live socket, such as one a crash left behind: `listen` there is `EADDRINUSE`. */
   readonly files: Set<string>
 }

@@ -2,6 +2,7 @@ import { SockAddr } from '../address'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
 import { invalidArgument, SockError } from '../errors'
+import { Handlers } from '../handlers'
 import {
   type ConnectionOptions,
   type ConnectOptions,
@@ -13,6 +14,8 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
 } from '../options'
+import { queueFull, stopped, unknownConnection } from '../refusals'
+import { checkBytes } from '../sock/options'
 import type {
   CloseOptions,
   ConnectionId,
@@ -26,17 +29,18 @@ import type {
   Stats,
 } from '../sock-man'
 import { Connection, type ConnectionHome, State } from './connection'
-import { Endpoint } from './endpoint'
-import { Handlers } from './handlers'
-import type { Kernel } from './kernel'
-import { Listening } from './listening'
+import type { Endpoint } from './endpoint'
+import { CONNECT_TIMEOUT, type Kernel } from './kernel'
+import type { Listening } from './listening'
 import { ReceiveBuffer } from './receive-buffer'
 import type { Target } from './schedule'
+import type { Socket } from './socket'
 import { asyncContext, throwUncaught, turn } from './turn'
 import type { World } from './world'
 
-/** The kernel's own limit for a connect (`tcp_syn_retries` 6, tcp(7)), ms. */
-const KERNEL_TIMEOUT = 127_000
+const EINVAL = -22
+const ENOTSOCK = -88
+const ENOTCONN = -107
 const NO_OPTIONS: SendOptions = {}
 
 /** What a host gives its SockMans. */
@@ -48,6 +52,7 @@ export interface MemorySetup {
 
 /** SockMan over the endpoints of one host. */
 export class MemorySockMan implements SockMan, ConnectionHome, Target {
+  readonly runsProgram = true
   readonly supports: Readonly<Capabilities>
   readonly selection: SelectionReport
   readonly options: ResolvedSockManOptions
@@ -109,9 +114,10 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.#assertRunning()
     const { events } = resolveListenOptions(options)
     const socket = this.#take(sock)
-    if (socket instanceof Listening) return this.#addListener(socket, events)
+    const listening = socket.takeListening()
+    if (listening) return this.#addListener(listening, events)
     socket.close()
-    throw SockError.fromErrno(-22, 'adopt', socket.me.where)
+    throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
   #addListener(listening: Listening, events: SockManEvents | undefined): Listener {
@@ -141,7 +147,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const to = SockAddr.from(address)
     const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
     const connection = this.#add(this.#kernel.connect(to, localAddress), State.connecting, events)
-    connection.limit(timeout || KERNEL_TIMEOUT)
+    connection.limit(timeout || CONNECT_TIMEOUT)
     if (signal) watchSignal(connection, signal)
     return connection.id
   }
@@ -150,25 +156,27 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.#assertRunning()
     const { events } = resolveConnectionOptions(options)
     const socket = this.#take(sock)
-    if (!(socket instanceof Endpoint) || !socket.connected) {
+    const endpoint = socket.takeConnected()
+    if (!endpoint) {
       socket.close()
-      throw SockError.fromErrno(-107, 'adopt')
+      throw SockError.fromErrno(ENOTCONN, 'adopt')
     }
-    const connection = this.#add(socket, State.open, events)
+    const connection = this.#add(endpoint, State.open, events)
     connection.changed()
     return connection.id
   }
 
-  #take(sock: Releasable): Endpoint | Listening {
+  #take(sock: Releasable): Socket {
     if (typeof sock?.release !== 'function')
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
     const number = sock.release()
     if (!Number.isInteger(number) || number < 0)
       throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
-    const socket = this.#kernel.sockets.take(number)
-    // A number of another host, or a descriptor of the process, names no socket here.
-    if (!socket) throw SockError.fromErrno(-88, 'adopt')
-    return socket
+    const socket = this.world.sockets.take(number)
+    if (socket?.kernel === this.#kernel) return socket
+    // Of another host, or a descriptor of the process: that is not the network's to close.
+    socket?.close()
+    throw SockError.fromErrno(ENOTSOCK, 'adopt')
   }
 
   #add(endpoint: Endpoint, state: number, events: SockManEvents | undefined): Connection {
@@ -192,11 +200,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const connection = this.#begin(endpoint, State.open, listener.handlers)
     this.joined(connection, 'accepted')
     const { id } = connection
-    let wanted: boolean | void = true
+    let wanted = true
     try {
-      wanted = listener.handlers.onAccepted(id, endpoint.me, endpoint.them, listener)
+      wanted = listener.handlers.accepted(id, endpoint.me, endpoint.them, listener)
     } finally {
-      if (wanted === false && connection.state === State.open) {
+      if (!wanted && connection.state === State.open) {
         connection.state = State.ended
         endpoint.close()
         this.#remove(connection)
@@ -231,13 +239,13 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // ---- Calls on a connection ----
 
   send(id: ConnectionId, data: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
-    if (!isBytes(data)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
+    checkBytes('data', data)
     this.#assertRunning()
     const connection = this.#connections.get(id)
     if (!connection || connection.state === State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
-    if (data.length === 0) return assertAttached(data)
+    if (data.length === 0) return true
     const { sendQueueMax } = this.options
     if (connection.queuedBytes + data.length > sendQueueMax) {
       connection.flush()
@@ -344,7 +352,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #endBatch(): void {
     this.#inCallback = true
     try {
-      this.#handlers.onBatchEnd()
+      this.#handlers.batchEnd()
     } catch (error) {
       throwUncaught(error)
     }
@@ -417,7 +425,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   #assertRunning(): void {
-    if (this.#stopping) throw new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
+    if (this.#stopping) throw stopped()
   }
 }
 
@@ -462,25 +470,3 @@ function watchSignal(connection: Connection, signal: AbortSignal): void {
   signal.addEventListener('abort', abort, { once: true })
   connection.unwatch = () => signal.removeEventListener('abort', abort)
 }
-
-/** Of whichever realm. */
-function isBytes(data: unknown): data is Uint8Array {
-  return data instanceof Uint8Array || Object.prototype.toString.call(data) === '[object Uint8Array]'
-}
-
-/** Empty data is fine, unless it is empty because its buffer was taken away. */
-function assertAttached(data: Uint8Array): true {
-  try {
-    new Uint8Array(data.buffer)
-  } catch {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
-  }
-  return true
-}
-
-const unknownConnection = (id: unknown): SockError =>
-  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
-const queueFull = (length: number, queued: number, most: number): SockError =>
-  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
-    code: 'ERR_SEND_QUEUE_FULL',
-  })

@@ -10,7 +10,8 @@ const FIRST_PORT = 32768
 const PORTS = 60999 - FIRST_PORT + 1
 
 interface ListenSettings {
-  readonly backlog: number
+  /** Undefined: only bound, nobody finds it. */
+  readonly backlog: number | undefined
   readonly reusePort: boolean
   readonly ipv6Only: boolean
 }
@@ -37,7 +38,7 @@ export class Namespace {
   }
 
   #listenUnix(address: SockAddr, settings: ListenSettings): Listening {
-    if (this.#unix.has(address.path) || this.files.has(address.path)) throw bindError(EADDRINUSE, address)
+    if (this.has(address.path)) throw bindError(EADDRINUSE, address)
     const listening = new Listening(address, { ...settings, dualStack: false }, () =>
       this.#unix.delete(address.path),
     )
@@ -68,14 +69,23 @@ export class Namespace {
     else this.#ports.delete(port)
   }
 
+  /** Whether a Unix socket has that name. */
+  has(path: string): boolean {
+    return this.#unix.has(path) || this.files.has(path)
+  }
+
   /** Who takes a connection to that address; of several that share a port (`SO_REUSEPORT`) a seeded one. */
   find(to: SockAddr): Listening | undefined {
-    if (to.family === 'unix') return this.#unix.get(to.path)
+    if (to.family === 'unix') {
+      const listening = this.#unix.get(to.path)
+      return listening?.backlog === undefined ? undefined : listening
+    }
     const takers = (this.#ports.get(to.port) ?? []).filter(
-      ({ address, dualStack }) =>
-        address.host === to.host ||
-        (address.family === to.family && isWildcard(address)) ||
-        (dualStack && to.family === 'ipv4'),
+      ({ address, backlog, dualStack }) =>
+        backlog !== undefined &&
+        (address.host === to.host ||
+          (address.family === to.family && isWildcard(address)) ||
+          (dualStack && to.family === 'ipv4')),
     )
     return takers.length > 1 ? takers[this.#random.below(takers.length)] : takers[0]
   }

@@ -70,6 +70,18 @@ export class Pipe implements Target {
     return this.#ended
   }
 
+  /** Whether there is room for a good part; if not, the sender is told once there is. */
+  awaitRoom(): boolean {
+    const room = 2 * (this.written - this.arrived) <= this.#world.sendBuffer
+    this.#blocked ||= !room
+    return room
+  }
+
+  /** Copies up to `length` of the available bytes to `into`. */
+  peek(into: Uint8Array, at: number, length: number): void {
+    this.#bytes.peek(into, at, length)
+  }
+
   /** How much of it the sender's buffer takes, 0 when there is no room. */
   write(data: Uint8Array, from: number, length: number, more: boolean): number {
     const room = this.#world.sendBuffer - (this.written - this.arrived)
@@ -109,6 +121,13 @@ export class Pipe implements Target {
     this.stop()
     this.#world.note('rst', this.from.me, this.from.them, 0)
     this.#fly(RST, 0)
+  }
+
+  /** The receiver wants no more (`SHUT_RD`): what arrives all the same can be read. */
+  refuse(): void {
+    this.finArrived = true
+    // A Unix socket tells its sender at once, TCP has no word for it.
+    if (!this.#route) this.end()
   }
 
   /** Nothing leaves any more. */

@@ -1,5 +1,7 @@
 /** Something that can happen at a time. */
 export interface Target {
+  /** Its `happen` runs code of the program: not while the thread is blocked. */
+  readonly runsProgram?: boolean
   /**
    * @param what one of the target's own numbers
    * @param value what was given with it
@@ -26,6 +28,8 @@ export class Schedule {
   #orders = new Float64Array(64)
   #entries: Entry[] = []
   readonly #free: Entry[] = []
+  /** See {@link happenBlocked}. */
+  #aside: { entry: Entry; time: number; order: number }[] = []
   #order = 0
   #size = 0
   #holding = 0
@@ -75,6 +79,19 @@ export class Schedule {
     this.#forget(entry)
     this.#recycle(entry)
     return target!.happen(what, value)
+  }
+
+  /** As `happen`, while the thread is blocked: what runs code of the program is put aside until {@link unblock}. */
+  happenBlocked(): void {
+    const entry = this.#entries[0]!
+    if (!entry.target!.runsProgram) this.happen()
+    else this.#aside.push({ time: this.#times[0]!, order: this.#orders[0]!, entry: this.#pop() })
+  }
+
+  unblock(): void {
+    const aside = this.#aside
+    this.#aside = []
+    for (const { entry, time, order } of aside) this.#push(entry, time, order)
   }
 
   #forget(entry: Entry): void {

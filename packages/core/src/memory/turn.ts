@@ -30,6 +30,11 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => void nextTurn(resolve))
 }
 
+/** Blocks the thread. */
+export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 /** Runs functions in the async context of this moment (Node's `AsyncLocalStorage`); elsewhere as they are. */
 export function asyncContext(): <T>(run: () => T) => T {
   type Storage = { snapshot?: () => <T>(run: () => T) => T }

@@ -3,6 +3,7 @@ import { BufferPool, ByteRing } from './byte-ring'
 import type { Clock } from './clock'
 import type { TraceKind } from './memory-network'
 import type { Random } from './random'
+import { SocketTable } from './socket-table'
 import { Trace } from './trace'
 
 /** A read gives at most so much by default. */
@@ -25,6 +26,7 @@ export class World {
   readonly sendBuffer: number
   readonly receiveBuffer: number
   readonly trace: Trace
+  readonly sockets = new SocketTable()
   readonly #chunk: readonly [min: number, max: number] | undefined
   readonly #pool = new BufferPool()
   #scratch = new Uint8Array(0)

@@ -99,7 +99,7 @@ export class MockClock implements SockHost {
     return () => wait.end()
   }
 
-  /** @throws SockError also `ERR_MOCK_DEADLOCK`: no deadline, and nothing scheduled that could end the wait */
+  /** @throws SockError also `ERR_SOCK_DEADLOCK`: no deadline, and nothing scheduled that could end the wait */
   waitSync(requests: readonly WaitRequest[], timeout: number, interrupt: ThreadInterrupt | undefined): void {
     const deadline = this.#now + timeout
     let answer = begin(requests)
@@ -107,7 +107,7 @@ export class MockClock implements SockHost {
       const next = Math.min(deadline, this.#appointments[0]?.at ?? Number.POSITIVE_INFINITY)
       if (next === Number.POSITIVE_INFINITY) {
         throw new SockError('this wait would block for ever: it has no timeout, and nothing is scheduled', {
-          code: 'ERR_MOCK_DEADLOCK',
+          code: 'ERR_SOCK_DEADLOCK',
         })
       }
       this.#goTo(next)

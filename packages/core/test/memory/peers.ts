@@ -1,4 +1,4 @@
-import { SockAddr } from '../../src'
+import { type Accepted, type Sock, SockAddr, type SockFactory } from '../../src'
 import type { Peer, PeerFamily, PeerListener, PeerNetwork } from '../../src/conformance/peers'
 import type { MemoryNetwork } from '../../src/memory'
 import type { Endpoint, EndpointOwner } from '../../src/memory/endpoint'
@@ -31,11 +31,13 @@ export class MemoryPeers implements PeerNetwork {
   readonly files: PeerNetwork['files']
   readonly #network: MemoryNetwork
   readonly #kernel: Kernel
+  readonly #socks: SockFactory
   readonly #owned = new Set<{ destroy(): void }>()
 
   constructor(host: Host) {
     this.#network = host.network
     this.#kernel = host.kernel
+    this.#socks = host.socks
     this.files = {
       occupy: (path) => void host.files.add(path),
       exists: (path) => host.files.has(path) || host.kernel.names.find(SockAddr.unix(path)) !== undefined,
@@ -96,18 +98,19 @@ export class MemoryPeers implements PeerNetwork {
     return '203.0.113.9:1'
   }
 
-  async adoptable(): Promise<{ sock: Releasable; peer: Peer }> {
-    const listening = this.#kernel.listen(SockAddr.parse(this.address()), SETTINGS)
-    const peer = await this.connect(`${listening.address}`)
-    const number = this.#kernel.sockets.add(listening.accept()!)
-    listening.close()
-    return { sock: { release: () => number }, peer }
+  async adoptable(): Promise<{ sock: Sock; peer: Peer }> {
+    const { sock: listener, address } = this.adoptableListener()
+    const peer = await this.connect(address)
+    const { sock } = listener.accept() as Accepted<Sock>
+    listener.close()
+    return { sock, peer }
   }
 
-  adoptableListener(): { sock: Releasable; address: string } {
-    const listening = this.#kernel.listen(SockAddr.parse(this.address()), SETTINGS)
-    const number = this.#kernel.sockets.add(listening)
-    return { sock: { release: () => number }, address: `${listening.address}` }
+  adoptableListener(): { sock: Sock; address: string } {
+    const sock = this.#socks.create('ipv4')
+    sock.bind(this.address())
+    sock.listen()
+    return { sock, address: `${sock.getSockName()}` }
   }
 
   noSocket(): { sock: Releasable; closed(): boolean } {

@@ -1,8 +1,10 @@
-import type { ConnectionId, Listener, SockAddr, SockError, SockManEvents } from '@sockman/core'
+import type { SockAddr } from './address'
+import type { SockError } from './errors'
+import type { ConnectionId, Listener, SockManEvents } from './sock-man'
 
 const ignore = (): void => {}
 
-/** The handlers of an events object, read once, each called with `this` = that object. */
+/** For backends: the handlers of an events object, read once, each called with `this` = that object. */
 export class Handlers {
   readonly #owner: SockManEvents
   readonly #onData: NonNullable<SockManEvents['onData']>

@@ -1,0 +1,21 @@
+import type { SockAddr } from './address'
+import { SockError } from './errors'
+
+/** For backends: what every SockMan says to a call that it refuses, in the same words. */
+
+export const stopped = (): SockError => new SockError('this SockMan was stopped', { code: 'ERR_STOPPED' })
+
+export const unknownConnection = (id: unknown): SockError =>
+  new SockError(`no connection ${String(id)}`, { code: 'ERR_UNKNOWN_CONNECTION' })
+
+export const aborted = (target: SockAddr): SockError =>
+  new SockError(`connect to ${target} was aborted`, {
+    code: 'ABORT_ERR',
+    syscall: 'connect',
+    ...target.where,
+  })
+
+export const queueFull = (length: number, queued: number, most: number): SockError =>
+  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
+    code: 'ERR_SEND_QUEUE_FULL',
+  })
