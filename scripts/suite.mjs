@@ -1,10 +1,12 @@
-// The conformance suite of one built backend under node:test, in this process: what the sanitizers run.
+// Both suites of one built backend, SockMan's and Sock's, under node:test, in this process: what the sanitizers run.
 import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
 const [packages, name] = process.argv.slice(2)
 const at = (path) => pathToFileURL(`${packages}/${path}`).href
-const { conformance } = await import(at('core/dist/conformance/index.js'))
+const { conformance, nativeSockConformance } = await import(at('core/dist/conformance/index.js'))
 const module = at(`backend-${name}/dist/index.js`)
 const { backend } = await import(module)
-conformance(backend, { describe, test, specifier: { module }, patience: 20 })
+const runner = { describe, test, patience: 20 }
+conformance(backend, { ...runner, specifier: { module } })
+nativeSockConformance(backend, { ...runner, errorsAlone: name !== 'select' })

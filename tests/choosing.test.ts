@@ -74,6 +74,20 @@ describe('io_uring forbidden by a seccomp filter', () => {
     expect(error!.message).toContain(`io_uring_${call} EPERM`)
   })
 
+  test.each([
+    ['setup', 'EPERM', EPERM],
+    ['setup', 'ENOSYS', ENOSYS],
+    ['enter', 'EPERM', EPERM],
+  ] as const)('its Socks say the same when io_uring_%s is, with %s', async (call, reason, errno) => {
+    const { error } = told(await filtered(errno, String(IO_URING[call]), ['fixtures/socks.mjs', 'iouring']))
+    expect(error).toMatchObject({
+      code: 'ERR_BACKEND_UNAVAILABLE',
+      backend: 'iouring',
+      reason,
+      remedy: expect.stringMatching(/^administrators often disable io_uring/),
+    })
+  })
+
   test('auto takes another engine and says why', async () => {
     const { selection } = told(await filtered(EPERM, ALL, choosing({})))
     const { backend, rejected } = selection!

@@ -23,9 +23,9 @@ async function run<T>(program: string): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
-/** What `import`ing, probing and creating a SockMan come to. */
+/** What `import`ing, probing, creating a SockMan and asking for Socks come to. */
 const look = (name: string) =>
-  run<{ probe: ProbeResult; error?: Partial<SockError> }>(`
+  run<{ probe: ProbeResult; error?: Partial<SockError>; socks?: Partial<SockError> }>(`
     import { backend } from '${name}'
     const tell = ({ name, code, backend, reason, message, remedy }) => ({ name, code, backend, reason, message, remedy })
     const answer = { probe: backend.probe() }
@@ -33,6 +33,11 @@ const look = (name: string) =>
       await backend.createSockMan({}).stop()
     } catch (error) {
       answer.error = tell(error)
+    }
+    try {
+      for (const sock of backend.socks.pair()) sock.close()
+    } catch (error) {
+      answer.socks = tell(error)
     }
     console.log(JSON.stringify(answer))`)
 
@@ -88,17 +93,18 @@ describe.each(published.map(nameOf))('%s, packed', (name) => {
 
 describe.each(backends)('%s, installed', (backend) => {
   const name = nameOf(backend)
-  const unavailable = (message: RegExp) => ({
-    probe: { available: false, reason: 'ERR_NOT_BUILT', message: expect.stringMatching(message) },
-    error: {
+  const unavailable = (message: RegExp) => {
+    const error = {
       name: 'SockError',
       code: 'ERR_BACKEND_UNAVAILABLE',
       backend: backend.slice('backend-'.length),
       reason: 'ERR_NOT_BUILT',
       message: expect.stringMatching(message),
       remedy: expect.stringContaining(`npm rebuild ${name}`),
-    },
-  })
+    }
+    const probe = { available: false, reason: 'ERR_NOT_BUILT', message: expect.stringMatching(message) }
+    return { probe, error, socks: error }
+  }
 
   test('without install scripts: imports, and says that they did not run', async () => {
     expect(await look(name)).toMatchObject(unavailable(/not built: its install script did not run/))

@@ -11,7 +11,7 @@ export interface Row {
   drive: Drive
 }
 
-const backends: readonly Backend[] = await Promise.all(backendNames().map(load))
+export const backends: readonly Backend[] = await Promise.all(backendNames().map(load))
 
 export const rows: readonly Row[] = backends.flatMap((backend) =>
   backend.supports.drives.map((drive) => ({ name: `${backend.name}:${drive}`, backend, drive })),
@@ -19,8 +19,14 @@ export const rows: readonly Row[] = backends.flatMap((backend) =>
 
 /** Skips the case, with the probe's own words, where this machine cannot run the row. */
 export function requireRow({ backend, drive }: Row, context: TestContext): void {
+  requireBackend(backend, context)
+  const probe = backend.probe()
+  if (probe.available && !probe.drives.includes(drive))
+    context.skip(`${backend.name}: the ${drive} drive is not available here`)
+}
+
+/** The same, for a case that needs no drive. */
+export function requireBackend(backend: Backend, context: TestContext): void {
   const probe = backend.probe()
   if (!probe.available) context.skip(`${backend.name}: ${probe.message}`)
-  else if (!probe.drives.includes(drive))
-    context.skip(`${backend.name}: the ${drive} drive is not available here`)
 }

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { openBlockSet, SYNTHETIC_LARGE } from './blocks/block-set'
 import { NET_ROWS, runIbd } from './ibd/ibd'
 import { formatIbd, summarizeRows } from './ibd/report'
+import { formatLines, LINES, runLines } from './lines'
 import { formatMemory, runMemory } from './memory'
 import { formatMicro, runMicro } from './micro'
 import { PING_CONNECTIONS, PING_NET_ROWS, runPing } from './ping/ping'
@@ -104,6 +105,18 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
       console.log(formatMicro(result))
     })
 
+  command('lines')
+    .description("recvUntilTerminator against reading byte by byte, over one of a backend's Socks")
+    .option('--backend <name>', 'whose Socks', 'poll')
+    .option('--mebibytes <n>', 'how much is read', integer(1, 1024), LINES.bytes / 2 ** 20)
+    .option('--passes <n>', 'over all of it; byte by byte once', integer(1, 1000), 5)
+    .option('--json <file>', 'write every number there')
+    .action(async ({ json, mebibytes, ...options }: LinesArguments) => {
+      const result = await runLines({ ...options, bytes: mebibytes * 2 ** 20 }, (line) => console.error(line))
+      if (json) writeJson(json, 'lines', result)
+      console.log(formatLines(result))
+    })
+
   command('memory')
     .description('the in-memory network: opening connections, messages, heap')
     .option('--connections <n>', 'open at once', integer(1, 1_000_000), 100_000)
@@ -153,6 +166,13 @@ interface IbdArguments {
   send: SendPath
   connect?: SockAddr[]
   network: Network
+  json?: string
+}
+
+interface LinesArguments {
+  backend: string
+  mebibytes: number
+  passes: number
   json?: string
 }
 

@@ -50,7 +50,17 @@ describe('bench', () => {
   it('--help shows commands, rows, exit codes and examples', async () => {
     const { code, stdout } = await runCli('--help')
     expect(code).toBe(0)
-    for (const word of ['ibd', 'ping', 'micro', 'memory', 'serve', 'Exit codes', 'Examples', 'net:onread=1M'])
+    for (const word of [
+      'ibd',
+      'ping',
+      'micro',
+      'lines',
+      'memory',
+      'serve',
+      'Exit codes',
+      'Examples',
+      'net:onread=1M',
+    ])
       expect(stdout).toContain(word)
   })
 

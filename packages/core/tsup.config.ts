@@ -7,6 +7,7 @@ export default defineConfig({
     'src/mock/index.ts',
     'src/conformance/index.ts',
     'src/conformance/child.ts',
+    'src/conformance/ringer.ts',
   ],
   format: 'esm',
   target: 'node20',

@@ -10,7 +10,11 @@ export const SCHEMA_VERSION = 1
  *
  * @throws BenchError when the file cannot be written
  */
-export function writeJson(file: string, scenario: 'ibd' | 'ping' | 'micro' | 'memory', result: object): void {
+export function writeJson(
+  file: string,
+  scenario: 'ibd' | 'ping' | 'micro' | 'lines' | 'memory',
+  result: object,
+): void {
   const document = {
     schemaVersion: SCHEMA_VERSION,
     scenario,

@@ -1,5 +1,5 @@
-#include <sockman/binding.h>
+#include <sockman/addon.h>
 
 #include "epoll_engine.h"
 
-SOCKMAN_ADDON(sockman::EpollEngine)
+SOCKMAN_ADDON(sockman::EpollEngine, sockman::EpollPoller)

@@ -1,8 +1,7 @@
-import type { Backend } from '@sockman/core'
-import { nativeBackend } from '@sockman/native'
+import { type NativeBackend, nativeBackend } from '@sockman/native'
 
 /** epoll(7): the kernel keeps the interests and answers with what is ready alone, however many connections there are. */
-export const backend: Backend = nativeBackend({
+export const backend: NativeBackend = nativeBackend({
   name: 'epoll',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-epoll with a C++20 compiler, make and python3 installed',

@@ -1,5 +1,6 @@
-#include <sockman/binding.h>
+#include <sockman/addon.h>
 
 #include "iouring_engine.h"
+#include "iouring_poller.h"
 
-SOCKMAN_ADDON(sockman::IoUringEngine)
+SOCKMAN_ADDON(sockman::IoUringEngine, sockman::IoUringPoller)

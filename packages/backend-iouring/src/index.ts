@@ -1,8 +1,7 @@
-import type { Backend } from '@sockman/core'
-import { nativeBackend } from '@sockman/native'
+import { type NativeBackend, nativeBackend } from '@sockman/native'
 
 /** io_uring(7): completions, multishot requests and buffers that the kernel picks. Kernel 6.0 or newer. */
-export const backend: Backend = nativeBackend({
+export const backend: NativeBackend = nativeBackend({
   name: 'iouring',
   url: import.meta.url,
   whenNotBuilt:

@@ -1,5 +1,6 @@
-#include <sockman/binding.h>
+#include <sockman/addon.h>
 
 #include "libuv_engine.h"
+#include "libuv_poller.h"
 
-SOCKMAN_ADDON(sockman::LibuvEngine)
+SOCKMAN_ADDON(sockman::LibuvEngine, sockman::LibuvPoller)

@@ -1,8 +1,7 @@
-import type { Backend } from '@sockman/core'
-import { nativeBackend } from '@sockman/native'
+import { type NativeBackend, nativeBackend } from '@sockman/native'
 
 /** libuv: Node's own, on a loop of the network thread's, or inline on Node's loop itself. */
-export const backend: Backend = nativeBackend({
+export const backend: NativeBackend = nativeBackend({
   name: 'libuv',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-libuv with a C++20 compiler, make and python3 installed',

@@ -10,33 +10,6 @@ constexpr int kLastStandardDescriptor = 2;
 
 }  // namespace
 
-Result<std::unique_ptr<LibuvEngine::OwnLoop>> LibuvEngine::OwnLoop::open() {
-  auto own = std::make_unique<OwnLoop>();
-  if (const int error = uv_loop_init(&own->loop_)) return Failure{-error, "uv_loop_init"};
-  own->open_ = true;
-  uv_async_init(&own->loop_, &own->async_, nullptr);  // holds the loop, so that `run` waits
-  uv_timer_init(&own->loop_, &own->timer_);
-  return own;
-}
-
-LibuvEngine::OwnLoop::~OwnLoop() {
-  if (!open_) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(&async_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
-  uv_run(&loop_, UV_RUN_DEFAULT);
-  uv_loop_close(&loop_);
-}
-
-void LibuvEngine::OwnLoop::run(int milliseconds) {
-  if (milliseconds > 0) {
-    uv_update_time(&loop_);
-    uv_timer_start(
-        &timer_, [](uv_timer_t*) {}, static_cast<uint64_t>(milliseconds), 0);
-  }
-  uv_run(&loop_, milliseconds == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-  uv_timer_stop(&timer_);
-}
-
 Result<std::unique_ptr<LibuvEngine>> LibuvEngine::open(ReceivePool& pool, uv_loop_t* nodeLoop) {
   if (nodeLoop) return std::unique_ptr<LibuvEngine>(new LibuvEngine(pool, nullptr, nodeLoop));
   auto own = OwnLoop::open();

@@ -14,6 +14,8 @@
 
 #include <vector>
 
+#include "own_loop.h"
+
 namespace sockman {
 
 class LibuvEngine {
@@ -86,25 +88,6 @@ class LibuvEngine {
     int64_t value = 0;  // a descriptor, an errno, a length, or what `sent` takes
     uint32_t block = 0;
     size_t offset = 0;
-  };
-
-  /// The loop of a network thread. Made and closed on the JavaScript thread, before it starts and after it
-  /// was joined.
-  class OwnLoop {
-   public:
-    static Result<std::unique_ptr<OwnLoop>> open();
-    ~OwnLoop();
-    uv_loop_t* get() { return &loop_; }
-    /// Any thread. The drive's awake word has seen to it that the loop may be asleep.
-    void wake() { uv_async_send(&async_); }
-    /// `milliseconds`: at most so long, 0 not at all, -1 without end.
-    void run(int milliseconds);
-
-   private:
-    uv_loop_t loop_;
-    uv_async_t async_;
-    uv_timer_t timer_;
-    bool open_ = false;
   };
 
   static constexpr int kAcceptsPerPass = 128;

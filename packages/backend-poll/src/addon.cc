@@ -1,5 +1,5 @@
-#include <sockman/binding.h>
+#include <sockman/addon.h>
 
 #include "poll_engine.h"
 
-SOCKMAN_ADDON(sockman::PollEngine)
+SOCKMAN_ADDON(sockman::PollEngine, sockman::PollPoller)

@@ -1,8 +1,7 @@
-import type { Backend } from '@sockman/core'
-import { nativeBackend } from '@sockman/native'
+import { type NativeBackend, nativeBackend } from '@sockman/native'
 
 /** poll(2): the mechanism of Bitcoin Core's own loop, on a network thread, since it must block. */
-export const backend: Backend = nativeBackend({
+export const backend: NativeBackend = nativeBackend({
   name: 'poll',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-poll with a C++20 compiler, make and python3 installed',

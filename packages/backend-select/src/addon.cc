@@ -1,5 +1,5 @@
-#include <sockman/binding.h>
+#include <sockman/addon.h>
 
 #include "select_engine.h"
 
-SOCKMAN_ADDON(sockman::SelectEngine)
+SOCKMAN_ADDON(sockman::SelectEngine, sockman::SelectPoller)

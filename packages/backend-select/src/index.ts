@@ -1,8 +1,7 @@
-import type { Backend } from '@sockman/core'
-import { nativeBackend } from '@sockman/native'
+import { type NativeBackend, nativeBackend } from '@sockman/native'
 
 /** select(2): for descriptors below `FD_SETSIZE`, on a network thread, since it must block. */
-export const backend: Backend = nativeBackend({
+export const backend: NativeBackend = nativeBackend({
   name: 'select',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-select with a C++20 compiler, make and python3 installed',

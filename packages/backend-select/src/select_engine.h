@@ -17,6 +17,7 @@ class SelectPoller {
  public:
   static constexpr bool kInline = false;  // it must block: nothing of it can be watched by another loop
   static constexpr int kDescriptorLimit = FD_SETSIZE;  // a set has no place for others
+  static constexpr bool kErrorsLookReady = true;       // select(2) on Linux: no set is for them
   struct NoIndex {};
   using Port = ReadinessPort<NoIndex>;
 

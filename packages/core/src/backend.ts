@@ -1,5 +1,6 @@
 import type { Capabilities, Drive } from './capabilities'
 import type { SockManOptions } from './options'
+import type { SockFactory } from './sock/factory'
 import type { Rejection, SockMan, SockManEvents } from './sock-man'
 import type { Unavailable } from './unavailable'
 
@@ -36,4 +37,10 @@ export interface Backend {
    * @param rejected for `selection.rejected`: what whoever chose this backend passed over; default none
    */
   createSockMan(events: SockManEvents, options?: SockManOptions, rejected?: readonly Rejection[]): SockMan
+  /**
+   * Its Socks, which wait with its mechanism; absent where it has none. The first use loads the addon.
+   *
+   * @throws SockError `ERR_BACKEND_UNAVAILABLE`, `ENOMEM`, `EMFILE`, `ERR_FD_NOT_SELECTABLE` as `createSockMan`
+   */
+  readonly socks?: SockFactory
 }

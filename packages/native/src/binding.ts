@@ -1,9 +1,13 @@
-/** What an addon exports: `binding.h` in TypeScript. Failures throw errors as in `failure.ts`. */
+import type { AddressFamily } from '@sockman/core'
+
+/** What an addon exports: `addon.h` in TypeScript. Failures throw errors as in `failure.ts`. */
 export interface Addon {
   /** Whether libuv's symbols are there and the engine can be watched by Node's loop. */
   readonly inlineAvailable: boolean
   /** Versions of what the engine is built with, by name. */
   readonly libraries: Readonly<Record<string, string>>
+  readonly sock: SockCalls
+  readonly SockHost: new (deliver: () => void, inWorker: boolean) => NativeHost
   readonly Engine: new (
     deliver: (most?: number) => number,
     inline: boolean,
@@ -15,6 +19,48 @@ export interface Addon {
     corkSize: number,
     batchLimit: number,
   ) => NativeEngine
+}
+
+/**
+ * The primitives of a Sock, `sock_calls.h`: one system call each. They answer a count, 0 or a descriptor, or a negative
+ * errno; buffers without memory are -EFAULT. They throw nothing.
+ */
+export interface SockCalls {
+  socket(family: AddressFamily): number
+  socketPair(): readonly [number, number] | number
+  /** 0 for an open socket. */
+  check(fd: number): number
+  send(fd: number, data: Uint8Array, offset: number, flags: number): number
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
+  connect(fd: number, address: string): number
+  bind(fd: number, address: string): number
+  listen(fd: number, backlog: number): number
+  accept(fd: number): readonly [fd: number, them: string] | number
+  getSockOpt(fd: number, level: number, name: number, value: Uint8Array): number
+  setSockOpt(fd: number, level: number, name: number, value: Uint8Array): number
+  getSockName(fd: number): string | number
+  getPeerName(fd: number): string | number
+  setNonBlocking(fd: number): number
+  shutdown(fd: number, how: number): number
+  /** An eventfd(2). */
+  openBell(): number
+  ringBell(fd: number): number
+  clearBell(fd: number): number
+}
+
+/** Waits, and what Socks own: `sock_host.h`. Requests are [descriptor, events] in turn, timeouts ms. */
+export interface NativeHost {
+  /** Starts a wait and answers its token. Throws errors as in `failure.ts`. */
+  begin(requests: Int32Array, timeout: number): number
+  cancel(token: number): void
+  /** [token, count, what occurred to each request …] of all that have ended. */
+  take(): Float64Array
+  /** Blocks; writes what occurred over the events asked for. False: the bell rang, or JavaScript has to run for a moment. */
+  waitSync(requests: Int32Array, timeout: number, bell: number): boolean
+  own(fd: number): void
+  disown(fd: number): void
+  close(fd: number): number
+  stop(): void
 }
 
 /** Option names and negative errnos of what could not be set, in turn. */

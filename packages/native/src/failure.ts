@@ -25,6 +25,12 @@ export function attempt<T>(call: () => T, address?: SockAddr): T {
   }
 }
 
+/** The answer of a call that answers a negative errno when it fails. */
+export function checked(answer: number, syscall: string): number {
+  if (answer < 0) throw SockError.fromErrno(answer, syscall)
+  return answer
+}
+
 /** A descriptor that the engine cannot watch (C22). */
 export function notSelectable(descriptor: number, limit: number, address?: SockAddr): SockError {
   const at = address ? `${address}: ` : ''

@@ -1,1 +1,2 @@
-export { type NativeBackendSpec, nativeBackend } from './native-backend'
+export { type NativeBackend, type NativeBackendSpec, nativeBackend } from './native-backend'
+export type { NativeSock } from './native-sock'

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
 import {
   type Backend,
   type Capabilities,
@@ -15,6 +16,7 @@ import {
   type Rejection,
   resolveSockManOptions,
   SockError,
+  type SockFactory,
   type SockMan,
   type SockManEvents,
   type SockManOptions,
@@ -24,7 +26,10 @@ import {
 import type { Addon, NativeEngine } from './binding'
 import { corkSize } from './cork'
 import { toSockError } from './failure'
+import type { NativeSock } from './native-sock'
+import { NativeSockHost } from './native-sock-host'
 import { NativeSockMan } from './native-sock-man'
+import { sockFactory } from './sock-factory'
 
 export type Runtime = 'node' | 'bun' | 'deno'
 
@@ -50,10 +55,16 @@ interface Refusal<Cause = unknown> {
   readonly cause: Cause
 }
 
+/** An engine, and Socks that wait with its mechanism. */
+export interface NativeBackend extends Backend {
+  readonly socks: SockFactory<NativeSock>
+}
+
 /** A backend over the addon `build/Release/NAME.node` of its package. */
-export function nativeBackend(spec: NativeBackendSpec): Backend {
+export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
   const supports = Object.freeze({ ...spec.supports, drives: Object.freeze([...spec.supports.drives]) })
   let loaded: Addon | Refusal | undefined
+  let socks: SockFactory<NativeSock> | undefined
 
   const load = (): Addon | Refusal => {
     loaded ??= loadAddon(spec)
@@ -109,7 +120,23 @@ export function nativeBackend(spec: NativeBackendSpec): Backend {
       if (channels.selection.hasSubscribers) channels.selection.publish(man.selection)
       return man
     },
+    get socks() {
+      socks ??= openSocks(spec, load())
+      return socks
+    },
   }
+}
+
+/** @throws SockError `ERR_BACKEND_UNAVAILABLE`; of a shortage, as it is */
+function openSocks(spec: NativeBackendSpec, addon: Addon | Refusal): SockFactory<NativeSock> {
+  if ('why' in addon) throw unavailableError(spec.name, addon.why, addon)
+  const inWorker = currentRuntime() === 'node' && !isMainThread
+  const host = opened(
+    spec,
+    () => new NativeSockHost(spec.name, addon, spec.supports.descriptorLimit, inWorker),
+  )
+  if ('why' in host) throw unavailableError(spec.name, host.why, host)
+  return sockFactory(host)
 }
 
 /** @throws SockError of a shortage, as it is */
@@ -129,18 +156,27 @@ function openEngine(
     copyThreshold,
     batchLimit,
   } = options
+  return opened(
+    spec,
+    () =>
+      new addon.Engine(
+        deliver,
+        inline,
+        receiveBlock,
+        receivePool,
+        receivePoolMax,
+        receiveWindow,
+        maxConnections,
+        corkSize(copyThreshold),
+        batchLimit,
+      ),
+  )
+}
+
+/** @throws SockError of a shortage, as it is */
+function opened<T extends object>(spec: NativeBackendSpec, open: () => T): T | Refusal<SockError> {
   try {
-    return new addon.Engine(
-      deliver,
-      inline,
-      receiveBlock,
-      receivePool,
-      receivePoolMax,
-      receiveWindow,
-      maxConnections,
-      corkSize(copyThreshold),
-      batchLimit,
-    )
+    return open()
   } catch (error) {
     const cause = toSockError(error)
     if (!(cause instanceof SockError) || isResourceError(cause.code)) throw cause

@@ -1,21 +1,26 @@
 import process from 'node:process'
-import type { RunState } from './run-state'
+
+/** Something with a thread or handles of its own. */
+export interface Running {
+  /** Ends it now, blocking until it is at rest. Again: harmless. */
+  dispose(): void
+}
 
 /**
- * SockMans with a live engine: kept from being collected, and ended before the process is. Environment cleanup hooks
+ * SockMans with a live engine, and what waits for Socks: kept from being collected, and ended before the process is. Environment cleanup hooks
  * do not run on `process.exit()` or an uncaught exception, so an `exit` listener is there while any of them lives.
  */
-const running = new Set<RunState>()
+const running = new Set<Running>()
 
 function disposeAll(): void {
   for (const run of running) run.dispose()
 }
 
-export function enter(run: RunState): void {
+export function enter(run: Running): void {
   if (running.size === 0) process.on('exit', disposeAll)
   running.add(run)
 }
 
-export function leave(run: RunState): void {
+export function leave(run: Running): void {
   if (running.delete(run) && running.size === 0) process.off('exit', disposeAll)
 }

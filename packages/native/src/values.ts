@@ -7,7 +7,14 @@ export function addressText(address: SockAddr): string {
 
 /** As the native half writes it: a Unix socket without a name has an empty path. */
 export function parseAddress(text: string): SockAddr {
-  return text === 'unix:' ? SockAddr.unnamed : SockAddr.parse(text)
+  if (text === 'unix:') return SockAddr.unnamed
+  try {
+    return SockAddr.parse(text)
+  } catch (error) {
+    // An abstract name may be any bytes (unix(7)); one that is no text of ours counts as none.
+    if (text.startsWith('unix:')) return SockAddr.unnamed
+    throw error
+  }
 }
 
 /** The descriptor that `sock` gives away. */

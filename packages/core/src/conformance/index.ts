@@ -49,4 +49,5 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
 export type { BackendModule, ConformanceOptions, Runner } from './harness'
 export { netPeers } from './net-peers'
 export type { Peer, PeerFamily, PeerListener, PeerNetwork } from './peers'
-export { type SockKind, sockConformance } from './socks'
+export type { SockKind } from './sock-case'
+export { nativeSockConformance, type SockConformanceOptions, sockConformance } from './socks'

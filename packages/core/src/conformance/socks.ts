@@ -1,50 +1,17 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import type { Backend } from '../backend'
 import { ThreadInterrupt } from '../interrupt'
-import type { EventsPerSock, Sock } from '../sock'
+import type { EventsPerSock } from '../sock'
 import { ErrorEvent, MSG_DONTWAIT, MSG_PEEK, RecvEvent, SendEvent, SHUT_WR } from '../sock/constants'
-import type { SockFactory } from '../sock/factory'
+import type { SockManEvents } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
-import type { Runner } from './harness'
-
-/** A kind of Sock on trial. All its pairs can be waited for together. */
-export interface SockKind extends Pick<SockFactory, 'pair'> {
-  /** Absent where a Sock is not made of a descriptor. */
-  fromFd?(fd: number): Sock
-  /** Whether a descriptor is open, in this process or in whatever table there is. */
-  isOpen(fd: number): boolean
-}
-
-interface SockCase {
-  readonly title: string
-  readonly needsFromFd?: true
-  run(kind: SockKind): Promise<void> | void
-}
-
-const LF = 10
-const DAY = 86_400_000
-const code = (code: string, more: object = {}) => ({ name: 'SockError', code, ...more })
-
-function sendText(from: Sock, text: string): void {
-  assert.equal(from.send(new TextEncoder().encode(text)), text.length)
-}
-
-/** Sends `text` from one to the other, whole. */
-function exchange(from: Sock, to: Sock, text: string): void {
-  const message = new TextEncoder().encode(text)
-  assert.equal(from.send(message), message.length)
-  const buffer = new Uint8Array(message.length + 1)
-  assert.equal(to.recv(buffer), message.length)
-  assertBytes(buffer.subarray(0, message.length), message)
-}
-
-async function inPair(kind: SockKind, body: (one: Sock, two: Sock) => Promise<void> | void): Promise<void> {
-  const pair = kind.pair()
-  try {
-    await body(...pair)
-  } finally {
-    for (const sock of pair) sock.close()
-  }
-}
+import type { ConformanceOptions, Runner } from './harness'
+import { kernelSocks } from './kernel-socks'
+import { sockAdoption } from './sock-adoption'
+import { sockAmounts } from './sock-amounts'
+import { code, DAY, exchange, inPair, LF, type SockCase, type SockKind, sendText } from './sock-case'
+import { sockInput } from './sock-input'
 
 /** Those of Bitcoin Core's `src/test/sock_tests.cpp`, under their names. */
 const PARITY: readonly SockCase[] = [
@@ -63,7 +30,7 @@ const PARITY: readonly SockCase[] = [
   },
   {
     title: 'sock_tests move_constructor',
-    needsFromFd: true,
+    needs: 'fromFd',
     run: (kind) =>
       inPair(kind, (one) => {
         const fd = one.release()
@@ -124,7 +91,7 @@ const PARITY: readonly SockCase[] = [
 const ROWS: readonly SockCase[] = [
   {
     title: 'release leaves the descriptor open and the Sock empty',
-    needsFromFd: true,
+    needs: 'fromFd',
     run: (kind) =>
       inPair(kind, (one, two) => {
         const fd = one.release()
@@ -136,7 +103,7 @@ const ROWS: readonly SockCase[] = [
   },
   {
     title: 'what is no open socket is refused, and nothing is taken',
-    needsFromFd: true,
+    needs: 'fromFd',
     run: (kind) =>
       inPair(kind, (one) => {
         for (const fd of [-1, 2 ** 31, 1.5, Number.NaN]) {
@@ -311,21 +278,63 @@ const ROWS: readonly SockCase[] = [
   },
 ]
 
+/** Why a case cannot run, by what it needs. */
+const ABSENT: Readonly<Partial<Record<keyof SockKind, string>>> = {
+  fromFd: 'no Sock is made of a descriptor here',
+  create: 'these are no sockets of the kernel',
+  createSockMan: 'no engine takes these over',
+  errorsAlone: 'this mechanism tells an error only as readiness that was asked for',
+}
+
 /**
- * Hands what every kind of Sock must do to a test runner: on pairs of connected Unix stream sockets, non-blocking.
- *
- * ```ts
- * sockConformance({ ...backend.socks, isOpen: (fd) => existsSync(`/proc/self/fd/${fd}`) }, { describe, test })
- * ```
+ * Hands what every kind of Sock must do to a test runner: on pairs of connected Unix stream sockets, non-blocking, and
+ * on what it can `create`. `SOCKMAN_SUITE=full` for the full sizes.
  */
-export function sockConformance(kind: SockKind, { describe, test }: Runner): void {
+export function sockConformance(
+  kind: SockKind,
+  { describe, test, full = process.env.SOCKMAN_SUITE === 'full', patience = 1 }: SockConformanceOptions,
+): void {
   describe('Sock', () => {
-    for (const { title, needsFromFd, run } of [...PARITY, ...ROWS]) {
-      if (needsFromFd && !kind.fromFd) {
-        test.skip(`${title} [skipped: no Sock is made of a descriptor here]`, () => {})
+    const cases = [PARITY, ROWS, kernelSocks, sockInput, sockAdoption, sockAmounts].flat()
+    for (const { title, needs, deadline = [10_000, 10_000], run } of cases) {
+      if (needs && !(needs === 'errorsAlone' ? (kind.errorsAlone ?? true) : kind[needs])) {
+        test.skip(`${title} [skipped: ${ABSENT[needs]}]`, () => {})
         continue
       }
-      test(title, async () => run(kind), 10_000)
+      test(title, async () => run(kind, full), deadline[full ? 1 : 0] * patience)
     }
   })
+}
+
+/**
+ * The same for the Socks of a backend that are descriptors of this process, its adoption included:
+ *
+ * ```ts
+ * nativeSockConformance(backend, { describe, test })
+ * ```
+ */
+export function nativeSockConformance(
+  backend: Backend,
+  options: SockConformanceOptions &
+    Pick<SockKind, 'errorsAlone'> &
+    Pick<ConformanceOptions, 'allowUnavailable'>,
+): void {
+  const { test, errorsAlone = true, allowUnavailable = false } = options
+  const probe = backend.probe()
+  if (probe.available) {
+    const createSockMan = (events: SockManEvents) => backend.createSockMan(events)
+    const isOpen = (fd: number) => existsSync(`/proc/self/fd/${fd}`)
+    sockConformance({ ...backend.socks!, createSockMan, isOpen, errorsAlone }, options)
+    return
+  }
+  const text = `${backend.name} is unavailable, and its Socks: ${probe.message}`
+  if (allowUnavailable) test.skip(text, () => {})
+  else test(text, () => Promise.reject(new Error(text)), 1000)
+}
+
+export interface SockConformanceOptions extends Runner {
+  /** The full size; default whether the environment says `SOCKMAN_SUITE=full`. */
+  full?: boolean
+  /** Factor on every deadline, for a build that a sanitizer slows down; default 1. */
+  patience?: number
 }

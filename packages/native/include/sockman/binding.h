@@ -1,7 +1,6 @@
-// What the addon of an engine exports: `Engine`, a class that TypeScript's NativeSockMan drives,
+// What the addon of an engine exports for SockMan: `Engine`, a class that TypeScript's NativeSockMan drives,
 // `inlineAvailable`, and `libraries`, the versions of what an engine that has `libraries()` is built with.
-// Everything here is for the JavaScript thread. Failures are thrown as errors with `errno` and `syscall`, or
-// with `descriptor` and `descriptorLimit` when the engine cannot watch it.
+// Everything here is for the JavaScript thread.
 #pragma once
 
 #include <napi.h>
@@ -14,6 +13,7 @@
 #include "inline_drive.h"
 #include "send_path.h"
 #include "thread_drive.h"
+#include "throw_failure.h"
 
 namespace sockman {
 
@@ -135,16 +135,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return *table_.at(integer(slot));
   }
 
-  void raise(const Failure& failure) {
-    Napi::Error error = Napi::Error::New(env_, failure.syscall);
-    error.Set("errno", Napi::Number::New(env_, -failure.error));
-    error.Set("syscall", Napi::String::New(env_, failure.syscall));
-    if (failure.descriptor >= 0) {
-      error.Set("descriptor", Napi::Number::New(env_, failure.descriptor));
-      error.Set("descriptorLimit", Napi::Number::New(env_, E::kDescriptorLimit));
-    }
-    error.ThrowAsJavaScriptException();
-  }
+  void raise(const Failure& failure) { throwFailure(env_, failure, E::kDescriptorLimit); }
   Napi::Value undefined(const Failure& failure) {
     raise(failure);
     return env_.Undefined();
@@ -476,10 +467,3 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 };
 
 }  // namespace sockman
-
-/// The whole of an addon.
-#define SOCKMAN_ADDON(EngineClass)                                       \
-  static Napi::Object sockmanInit(Napi::Env env, Napi::Object exports) { \
-    return sockman::Binding<EngineClass>::init(env, exports);            \
-  }                                                                      \
-  NODE_API_MODULE(NODE_GYP_MODULE_NAME, sockmanInit)

@@ -1,0 +1,189 @@
+// `SockHost` in an addon: the native half of TypeScript's NativeSockHost. It waits with the engine's own
+// mechanism, on a thread of its own or by blocking the caller, and knows every descriptor that a Sock owns.
+// Everything here is for the JavaScript thread.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <unordered_set>
+
+#include "thread_end.h"
+#include "throw_failure.h"
+#include "waiter.h"
+
+namespace sockman {
+
+template <class Poller>
+class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
+ public:
+  using Info = Napi::CallbackInfo;
+  using Wrap = Napi::ObjectWrap<SockHost<Poller>>;
+
+  static void init(Napi::Env env, Napi::Object exports) {
+    exports.Set("SockHost", Wrap::DefineClass(env, "SockHost",
+                                              {
+                                                  Wrap::InstanceMethod("begin", &SockHost::begin),
+                                                  Wrap::InstanceMethod("cancel", &SockHost::cancel),
+                                                  Wrap::InstanceMethod("take", &SockHost::take),
+                                                  Wrap::InstanceMethod("waitSync", &SockHost::waitSync),
+                                                  Wrap::InstanceMethod("own", &SockHost::own),
+                                                  Wrap::InstanceMethod("disown", &SockHost::disown),
+                                                  Wrap::InstanceMethod("close", &SockHost::close),
+                                                  Wrap::InstanceMethod("stop", &SockHost::stop),
+                                              }));
+  }
+
+  /// new SockHost(deliver, inWorker)
+  explicit SockHost(const Info& info) : Wrap(info), env_(info.Env()), delivery_(env_, info[0]) {
+    napi_add_env_cleanup_hook(env_, cleanUp, this);
+    const bool inWorker = info[1].As<Napi::Boolean>();
+    if (auto failure = open(inWorker)) raise(*failure);
+  }
+  ~SockHost() override {
+    napi_remove_env_cleanup_hook(env_, cleanUp, this);
+    end();
+  }
+
+ private:
+  /// (requests, ms): `requests` is [descriptor, events] in turn → its token
+  Napi::Value begin(const Info& info) {
+    if (!waiter_) {
+      auto waiter = Waiter<Poller>::start(delivery_);
+      if (!waiter) return raise(waiter.failure());
+      waiter_ = std::move(*waiter);
+      // Hooks run last in, first out: the thread has to be gone before its doorbell, which is new.
+      napi_remove_env_cleanup_hook(env_, cleanUp, this);
+      napi_add_env_cleanup_hook(env_, cleanUp, this);
+    }
+    auto wait = make(info[0], info[1]);
+    if (auto failure = unwatchable(*wait)) return raise(*failure);
+    wait->token = ++tokens_;
+    waiter_->begin(std::move(wait));
+    if (pending_++ == 0) waiter_->keepAlive(true);
+    return Napi::Number::New(env_, static_cast<double>(tokens_));
+  }
+  /// (token)
+  Napi::Value cancel(const Info& info) {
+    if (waiter_) waiter_->cancel(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+    return env_.Undefined();
+  }
+  /// () → [token, count, what occurred to each request …] of all that have ended
+  Napi::Value take(const Info&) {
+    Waits ended;
+    if (waiter_) waiter_->take(ended);
+    size_t size = 0;
+    for (const auto& wait : ended) size += 2 + wait->requests.size();
+    Napi::Float64Array result = Napi::Float64Array::New(env_, size);
+    double* at = result.Data();
+    for (const auto& wait : ended) {
+      *at++ = static_cast<double>(wait->token);
+      *at++ = static_cast<double>(wait->requests.size());
+      for (const WaitRequest& request : wait->requests) *at++ = request.occurred;
+    }
+    pending_ -= ended.size();
+    if (!ended.empty() && pending_ == 0) waiter_->keepAlive(false);
+    return result;
+  }
+
+  /// (requests, ms, bell or -1): blocks; replaces the events by those that occurred. False: neither one of
+  /// them nor the time has ended it. The bell rang, or JavaScript has to run so that this thread can end.
+  Napi::Value waitSync(const Info& info) {
+    auto wait = make(info[0], info[1]);
+    const size_t count = wait->requests.size();
+    const int bell = info[2].As<Napi::Number>().Int32Value();
+    const int edges = threadEnd_ ? threadEnd_->fd() : -1;
+    if (bell >= 0) wait->requests.push_back({bell, kRecvEvent});
+    if (edges >= 0) wait->requests.push_back({edges, kRecvEvent});
+    if (auto failure = unwatchable(*wait)) return raise(*failure);
+    const Time until = wait->until;
+    sync_->begin(std::move(wait));
+    Waits ended;
+    while (ended.empty()) sync_->run(ended);
+    const std::vector<WaitRequest>& requests = ended[0]->requests;
+    if (edges >= 0 && requests.back().occurred != 0) threadEnd_->clear();
+    bool over = now() >= until;
+    for (size_t i = 0; i < count; i++) over = over || requests[i].occurred != 0;
+    auto words = info[0].As<Napi::Int32Array>();
+    for (size_t i = 0; over && i < count; i++) words[2 * i + 1] = requests[i].occurred;
+    return Napi::Boolean::New(env_, over);
+  }
+
+  /// (fd)
+  Napi::Value own(const Info& info) {
+    owned_.insert(info[0].As<Napi::Number>().Int32Value());
+    return env_.Undefined();
+  }
+  Napi::Value disown(const Info& info) {
+    owned_.erase(info[0].As<Napi::Number>().Int32Value());
+    return env_.Undefined();
+  }
+  /// (fd) → 0 or a negative errno
+  Napi::Value close(const Info& info) {
+    const int fd = info[0].As<Napi::Number>().Int32Value();
+    owned_.erase(fd);
+    return Napi::Number::New(env_, ::close(fd) == 0 ? 0 : -errno);
+  }
+  /// Joins the thread; waits under way never end.
+  Napi::Value stop(const Info&) {
+    if (waiter_) waiter_->stop();
+    return env_.Undefined();
+  }
+
+  Napi::Value raise(const Failure& failure) {
+    throwFailure(env_, failure, Poller::kDescriptorLimit);
+    return env_.Undefined();
+  }
+  std::unique_ptr<Wait> make(const Napi::Value& requests, const Napi::Value& timeout) {
+    auto wait = std::make_unique<Wait>();
+    const auto words = requests.As<Napi::Int32Array>();
+    wait->requests.reserve(words.ElementLength() / 2 + 2);
+    for (size_t i = 0; i + 1 < words.ElementLength(); i += 2)
+      wait->requests.push_back({words[i], static_cast<uint8_t>(words[i + 1])});
+    wait->until = after(timeout.As<Napi::Number>().DoubleValue());
+    return wait;
+  }
+  static std::optional<Failure> unwatchable(const Wait& wait) {
+    for (const WaitRequest& request : wait.requests) {
+      if (request.fd >= Poller::kDescriptorLimit) return Failure::unwatchable(request.fd);
+    }
+    return std::nullopt;
+  }
+  /// Fractions are kept, what is beyond the range is for ever.
+  static Time after(double milliseconds) {
+    const double nanoseconds = std::ceil(milliseconds * kMillisecond);
+    const Time start = now();
+    return nanoseconds < static_cast<double>(kNever / 2) ? start + static_cast<Time>(nanoseconds) : kNever;
+  }
+  /// What may be refused, for good or for lack of descriptors, is so here.
+  std::optional<Failure> open(bool inWorker) {
+    auto sync = WaitSet<Poller>::open();
+    if (!sync) return sync.failure();
+    sync_ = std::move(*sync);
+    if (!inWorker) return std::nullopt;
+    auto end = ThreadEnd::open(env_);
+    if (!end) return end.failure();
+    threadEnd_ = std::move(*end);
+    return std::nullopt;
+  }
+
+  /// The environment ends: nothing will collect what its Socks own.
+  static void cleanUp(void* data) { static_cast<SockHost*>(data)->end(); }
+  void end() {
+    waiter_.reset();
+    sync_.reset();
+    threadEnd_.reset();
+    for (const int fd : std::exchange(owned_, {})) ::close(fd);
+  }
+
+  Napi::Env env_;
+  Delivery delivery_;
+  std::unordered_set<int> owned_;
+  std::unique_ptr<Waiter<Poller>> waiter_;  // from the first wait on
+  std::unique_ptr<WaitSet<Poller>> sync_;   // one wait at a time: kept, since some are expensive to open
+  std::optional<ThreadEnd> threadEnd_;      // in a worker
+  uint64_t tokens_ = 0;
+  size_t pending_ = 0;
+};
+
+}  // namespace sockman
