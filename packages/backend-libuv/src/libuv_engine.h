@@ -90,7 +90,7 @@ class LibuvEngine {
     size_t offset = 0;
   };
 
-  static constexpr int kAcceptsPerPass = 128;
+  static constexpr int kAcceptsPerPass = 8;
   /// Fairness: what one connection may receive before the next.
   static constexpr size_t kBytesPerPass = 256 * 1024;
   /// Nothing more is accepted or received beyond so many: JavaScript does not keep up.
