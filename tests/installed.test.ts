@@ -111,14 +111,11 @@ describe.each(backends)('%s, installed', (backend) => {
   })
 
   test('where it cannot be built: the installation works, and the probe has the reason', async () => {
-    await npm(folder, ['rebuild', name], {
-      CXX: '/nowhere/c++',
-      MAKE: '/nowhere/make',
-    })
-    const { probe, error } = await look(name)
-    expect({ probe, error }).toMatchObject(unavailable(/not built: /))
+    await npm(folder, ['rebuild', name], { CXX: '/nowhere/c++', MAKE: '/nowhere/make' })
+    const answer = await look(name)
+    expect(answer).toMatchObject(unavailable(/not built: /))
     expect(readFileSync(installed(name, 'build/not-built.txt'), 'utf8').split('\n', 1)[0]).not.toBe('')
-    expect((probe as { message: string }).message).not.toContain('install script')
+    expect((answer.probe as { message: string }).message).not.toContain('install script')
   })
 
   test(

@@ -104,7 +104,7 @@ export const accepting: readonly Case[] = [
       await trial.into(watched, listener)
       const waiting = await trial.network.connect(listener.address.toString())
       await waiting.send(Buffer.from('patience'))
-      await assertQuiet(trial.network, man, 300)
+      await assertQuiet(trial, man, 300)
       assert.equal(log.accepted.length, 2)
       man.close(first.id)
       await log.until('the third connection', () => log.accepted.length === 3)

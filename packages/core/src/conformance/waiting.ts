@@ -29,13 +29,13 @@ export const waiting: readonly Case[] = [
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       await trial.outbound(watched)
-      await assertQuiet(trial.network, man, 400)
+      await assertQuiet(trial, man, 400)
       // Nor after a queue that had to wait for room.
       const data = pattern(trial.bytes(8 << 20))
       assert.equal(man.send(id, data), false)
       assertBytes(await peer.receive(data.length), data)
       await log.event(id, 'readyToSend')
-      await assertQuiet(trial.network, man, 400)
+      await assertQuiet(trial, man, 400)
     },
   },
   {
@@ -45,7 +45,7 @@ export const waiting: readonly Case[] = [
       const { id, peer } = await trial.inbound(watched)
       await peer.end()
       await watched.log.event(id, 'eof')
-      await assertQuiet(trial.network, watched.man, trial.size(600, 5000))
+      await assertQuiet(trial, watched.man, trial.size(600, 5000))
       assert.deepEqual(watched.log.life(id).events, ['accepted', 'eof'])
     },
   },
@@ -64,7 +64,7 @@ export const waiting: readonly Case[] = [
         const begun = trial.network.now()
         peer.reset()
         if (!trial.supports.resetWhilePaused) {
-          await assertQuiet(trial.network, man, 400)
+          await assertQuiet(trial, man, 400)
           assert.deepEqual(log.life(id).events, ['accepted'])
           man.resume(id)
         }
@@ -76,7 +76,7 @@ export const waiting: readonly Case[] = [
           assert.ok(dropped >= held && dropped <= 1000, `${dropped} undelivered, ${held} were held`)
           assert.deepEqual(log.life(id).events, ['accepted', 'error'])
         }
-        await assertQuiet(trial.network, man, 400)
+        await assertQuiet(trial, man, 400)
         return took
       })
     },
@@ -96,13 +96,13 @@ export const waiting: readonly Case[] = [
         }
         await peer.send(pattern(1000))
         await peer.end()
-        await assertQuiet(trial.network, man, 300)
+        await assertQuiet(trial, man, 300)
         assert.deepEqual(log.life(id).events, ['accepted'])
         man.resume(id)
         await log.event(id, 'eof')
         assert.deepEqual(log.life(id).events, ['accepted', 'data', 'eof'])
         assertBytes(log.bytes(id), pattern(1000))
-        await assertQuiet(trial.network, man, 300)
+        await assertQuiet(trial, man, 300)
       }
     },
   },

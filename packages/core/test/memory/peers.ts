@@ -1,6 +1,6 @@
 import { type Accepted, type Sock, SockAddr, type SockFactory } from '../../src'
 import type { Peer, PeerFamily, PeerListener, PeerNetwork } from '../../src/conformance/peers'
-import type { MemoryNetwork } from '../../src/memory'
+import { createMemoryNetwork, type MemoryNetwork } from '../../src/memory'
 import type { Endpoint, EndpointOwner } from '../../src/memory/endpoint'
 import type { Host } from '../../src/memory/host'
 import type { Kernel } from '../../src/memory/kernel'
@@ -18,7 +18,15 @@ const CODES = new Map([
 ])
 const SETTINGS = { backlog: 511, reusePort: false, ipv6Only: true }
 
+/** What is read passes through it at once. */
+const scratch = new Uint8Array(65536)
+
 let serial = 0
+
+/** A host of a network of its own, which lives in no time. */
+export function memoryHost(seed = 1): Host {
+  return createMemoryNetwork({ seed, clock: 'auto' }).host() as Host
+}
 
 /** Peers on the raw endpoints of a host: no SockMan between. */
 export class MemoryPeers implements PeerNetwork {
@@ -195,7 +203,6 @@ class MemoryPeerListener extends Waiting implements PeerListener {
 class MemoryPeer extends Waiting implements Peer {
   readonly closed: Promise<string | undefined>
   readonly #endpoint: Endpoint
-  readonly #buffer = new Uint8Array(65536)
   #resolveClosed!: (code: string | undefined) => void
   /** Sends follow one another. */
   #last: Promise<void> = Promise.resolve()
@@ -249,10 +256,10 @@ class MemoryPeer extends Waiting implements Peer {
     while (count < length) {
       const read = this.#endpoint.closed
         ? 0
-        : this.#endpoint.read(this.#buffer, 0, Math.min(this.#buffer.length, length - count))
+        : this.#endpoint.read(scratch, 0, Math.min(scratch.length, length - count))
       if (read > 0) {
         count += read
-        sink(Buffer.from(this.#buffer.subarray(0, read)))
+        sink(Buffer.from(scratch.subarray(0, read)))
       } else if (read === EAGAIN) {
         await this.change()
       } else {

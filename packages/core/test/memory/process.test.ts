@@ -1,15 +1,13 @@
 import { describe, test } from 'vitest'
 import type * as suite from '../../src/conformance'
 import type { Runner } from '../../src/conformance'
-import { createMemoryNetwork } from '../../src/memory'
-import type { Host } from '../../src/memory/host'
-import { MemoryPeers } from './peers'
+import { MemoryPeers, memoryHost } from './peers'
 
 // Built, for the processes are plain Node.
 const built = new URL('../../dist/conformance/index.js', import.meta.url).href
 const { conformance }: typeof suite = await import(built)
 
-const host = createMemoryNetwork({ clock: 'auto' }).host() as Host
+const host = memoryHost()
 const network = (): MemoryPeers => new MemoryPeers(host)
 const module = new URL('./backend.mjs', import.meta.url).href
 
