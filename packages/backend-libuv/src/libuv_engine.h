@@ -90,8 +90,7 @@ class LibuvEngine {
     size_t offset = 0;
   };
 
-  /// Few, for between two passes libuv receives only what one poll reported: more of them halted a transfer (C27).
-  static constexpr int kAcceptsPerPass = 8;
+  static constexpr int kAcceptsPerPass = 128;
   /// Fairness: what one connection may receive before the next.
   static constexpr size_t kBytesPerPass = 256 * 1024;
   /// Nothing more is accepted or received beyond so many: JavaScript does not keep up.
