@@ -214,12 +214,13 @@ void IoUringEngine::stopReceiving(Port& port) {
   armWatch(port);
 }
 
-/// Reports what poll(2) reports without being asked: an error, or the end of both directions.
+/// Reports what poll(2) reports without being asked: an error, or the end of both directions. Multishot,
+/// since this poll reports the peer's end too (POLLRDHUP), and a reset may follow that.
 void IoUringEngine::armWatch(Port& port) {
   if (port.watchArmed || port.hungUp) return;
   port.watchArmed = true;
   io_uring_sqe* sqe = next();
-  io_uring_prep_poll_add(sqe, port.fd.get(), 0);
+  io_uring_prep_poll_multishot(sqe, port.fd.get(), 0);
   track(sqe, port, Tag::watch);
 }
 

@@ -173,8 +173,12 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
       sink.connected(port, cqe.res < 0 ? -cqe.res : takeSocketError(port.fd.get()));
       break;
     case Tag::watch:
-      port.watchArmed = false;
-      if (port.forgetting || cqe.res < 0) break;
+      if (last) port.watchArmed = false;
+      if (port.forgetting || port.hungUp || cqe.res < 0) break;
+      if (!(cqe.res & (POLLERR | POLLHUP))) {
+        armWatch(port);
+        break;
+      }
       port.hungUp = true;
       if (!port.receiving) {
         sink.hungUp(port, takeSocketError(port.fd.get()));

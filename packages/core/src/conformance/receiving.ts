@@ -130,6 +130,31 @@ export const receiving: readonly Case[] = [
     },
   },
   {
+    title: 'C48 a reset that follows the end of stream is onError ECONNRESET, also on a paused connection',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      for (const paused of [false, true]) {
+        const { id, peer } = await trial.inbound(watched)
+        if (paused) man.pause(id)
+        await peer.end()
+        if (!paused) await log.event(id, 'eof')
+        peer.reset()
+        if (!trial.supports.resetWhilePaused) {
+          // Who does not look is told when a send needs an answer.
+          man.send(id, Buffer.from('anyone?'))
+          if (paused) man.resume(id)
+        }
+        const { error, events } = await log.event(id, 'error')
+        if (trial.supports.resetWhilePaused) {
+          assert.equal(error?.code, 'ECONNRESET')
+          assert.deepEqual(events, paused ? ['accepted', 'error'] : ['accepted', 'eof', 'error'])
+        }
+        man.close(id)
+      }
+    },
+  },
+  {
     title: 'C48 a Unix peer that closes with unread data is as supports.unixReset says',
     skip: ({ supports }) => (supports.unixSockets ? undefined : 'no Unix sockets here'),
     async run(trial) {

@@ -211,9 +211,7 @@ class SockLoop {
   void receiveEnded(typename E::Port& port, int error) {
     Connection& c = asConnection(port);
     if (c.closing || c.failed || c.flushing) return;
-    // The send that meets a reset takes its error away, and its report may be under way: what is left looks
-    // like an end.
-    if (error == 0 && !c.shutdownDone && isBroken(c.fd.get())) error = ECONNRESET;
+    error = asReset(c, error);
     if (error != 0 && c.latched == 0) c.latched = error;
     if (c.latched != 0) return fail(c, error == 0 || error != c.latched);
     c.eof = true;
@@ -224,7 +222,7 @@ class SockLoop {
   void hungUp(typename E::Port& port, int error) {
     Connection& c = asConnection(port);
     if (error == 0 || c.closing || c.failed) return;
-    if (c.latched == 0) c.latched = error;
+    if (c.latched == 0) c.latched = asReset(c, error);
     // Behind, but not paused: what can still be read comes first, and then its end becomes this error.
     if (c.windowClosed && !c.held) return;
     fail(c, false);
@@ -375,17 +373,24 @@ class SockLoop {
     ::shutdown(c.fd.get(), SHUT_WR);
   }
 
+  /// A reset by its name. Only the first that meets it, of the sends and the receives, is told that; the
+  /// others meet its consequence, an end of stream (0) or EPIPE. And after the peer's end it is EPIPE for
+  /// all.
+  static int asReset(const Connection& c, int error) {
+    const bool consequence = error == 0 || error == EPIPE;
+    return consequence && !c.shutdownDone && isBroken(c.fd.get()) ? ECONNRESET : error;
+  }
+
   /// A send met a permanent error. It is latched; what can still be read is delivered before it is reported.
   void sendFailed(Connection& c, int error) {
     if (c.closing || c.failed || !c.established) return;
     if (c.flushing) return beginClose(c);
-    // Whoever meets a reset second, this send or a receive under way, is told of its consequence only.
-    if (error == EPIPE && !c.shutdownDone && isBroken(c.fd.get())) error = ECONNRESET;
-    if (c.latched == 0) c.latched = error;
+    if (c.latched == 0) c.latched = asReset(c, error);
     char byte;
     const bool readable = ::recv(c.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !isTransient(errno);
     if (c.eof || c.held || !readable) fail(c, true);
   }
+
   /// Reports the latched error. Nothing but `closed` follows.
   void fail(Connection& c, bool bySend) {
     c.failed = true;
