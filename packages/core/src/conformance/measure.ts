@@ -4,20 +4,27 @@ import { runInNewContext } from 'node:vm'
 import type { SockMan } from '../sock-man'
 import type { Trial } from './trial'
 
+/** Times that `assertQuiet` looks before it takes the CPU's use for a spin. */
+const LOOKS = 3
+
 /**
  * Asserts that nothing spins for `ms`: hardly a wake-up of the engine, and less than a fifth of a CPU in this process,
- * runner and peers included. A spinning thread takes all of one and wakes thousands of times. (In memory, where `ms`
- * take no time, the wake-ups alone tell.)
+ * runner and peers included. A spinning thread takes all of one and wakes thousands of times. A collection of garbage
+ * takes some, once: the quietest of three looks counts. (In memory, where `ms` take no time, the wake-ups alone tell.)
  */
 export async function assertQuiet({ network, supports }: Trial, man: SockMan, ms: number): Promise<void> {
-  const { wakeups } = man.stats()
-  const cpu = process.cpuUsage()
-  await network.sleep(ms)
-  const { user, system } = process.cpuUsage(cpu)
-  const woken = man.stats().wakeups - wakeups
-  assert.ok(woken <= 5, `${woken} wake-ups in ${ms} quiet ms`)
-  if (!supports.descriptors) return
-  assert.ok((user + system) / 1000 < ms / 5, `${(user + system) / 1000} ms of CPU in ${ms} quiet ms`)
+  const used: number[] = []
+  while (used.length < LOOKS) {
+    const { wakeups } = man.stats()
+    const cpu = process.cpuUsage()
+    await network.sleep(ms)
+    const { user, system } = process.cpuUsage(cpu)
+    const woken = man.stats().wakeups - wakeups
+    assert.ok(woken <= 5, `${woken} wake-ups in ${ms} quiet ms`)
+    used.push((user + system) / 1000)
+    if (!supports.descriptors || used.at(-1)! < ms / 5) return
+  }
+  assert.fail(`${used.join(', ')} ms of CPU in ${ms} quiet ms each`)
 }
 
 /**
