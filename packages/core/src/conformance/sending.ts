@@ -174,13 +174,15 @@ export const sending: readonly Case[] = [
       man.send(id, Buffer.from('a'))
       await peer.receive(1)
       const before = man.stats()
-      assert.equal(man.send(id, new Uint8Array(0)), true)
-      assert.equal(man.send(id, new Uint8Array(0), { borrow: true, more: true }), true)
+      for (let n = 0; n < 500; n++) {
+        assert.equal(man.send(id, new Uint8Array(0)), true)
+        assert.equal(man.send(id, new Uint8Array(0), { borrow: true, more: true }), true)
+      }
       const after = man.stats()
-      assert.deepEqual(
-        [after.syscalls, after.sends, after.bytesSent],
-        [before.syscalls, before.sends, before.bytesSent],
-      )
+      assert.deepEqual([after.sends, after.bytesSent], [before.sends, before.bytesSent])
+      // A network thread may meanwhile make some of its own: it has just met this connection.
+      const syscalls = after.syscalls - before.syscalls
+      assert.ok(syscalls < 10, `${syscalls} system calls in 1000 empty sends`)
       for (const data of [
         'text',
         [1],
