@@ -132,7 +132,10 @@ async function inbound(trial: Trial, watched: Watched, count: number): Promise<P
   return peers
 }
 
-/** A hundred at a time come and go, one as soon as another has: the listener always has some to accept. */
+/**
+ * A hundred at a time come and go, one as soon as another has. Both ends share this process, so that the listener has
+ * pauses: an engine that starves the others shows as a long wait, not as none at all.
+ */
 async function connects(trial: Trial, { log }: Watched, address: string): Promise<void> {
   const rounds = trial.size(10, 40)
   const count = log.accepted.length + 100 * rounds
