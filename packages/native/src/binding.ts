@@ -116,9 +116,10 @@ export interface NativeEngine {
   queued(slot: number): number
 
   shutdown(slot: number): void
-  /** Unsent bytes that are not in the engine's queue. `flags`: {@link CloseFlag}. */
-  close(slot: number, flags: number, timeout: number): number
-  free(slot: number): void
+  /** `flags`: {@link CloseFlag}. */
+  close(slot: number, flags: number, timeout: number): void
+  /** After the `closed` record: the slot may be given to another. Answers how many bytes were taken and never sent. */
+  free(slot: number): number
   stop(): void
   join(): void
   dispose(): void

@@ -113,7 +113,7 @@ export class ConnectionLife {
     this.#sending.flush()
     const c = this.#connections
     c.states[slot] = State.closing
-    c.lost[slot] = this.#native.close(slot, flags, timeout)
+    this.#native.close(slot, flags, timeout)
     this.#held.drop(slot)
     this.#outbound.unwatch(slot)
   }
@@ -214,18 +214,16 @@ export class ConnectionLife {
 
   onClosed(slot: number, at: number): void {
     const c = this.#connections
-    const words = this.#words
     const state = c.states[slot]!
     const id = c.ids[slot] as ConnectionId
     const handlers = c.handlers[slot]!
-    const errno = words[at + Field.a]!
-    const unsent = (words[at + Field.length]! >>> 0) + words[at + Field.b]! * 2 ** 32 + c.lost[slot]!
+    const errno = this.#words[at + Field.a]!
     const target = this.#outbound.target(slot)
     this.#outbound.remove(slot)
     this.#held.drop(slot)
     this.#heldErrors.delete(slot)
     c.remove(slot)
-    this.#native.free(slot)
+    const unsent = this.#native.free(slot)
     this.#run.letGo()
     if (state === State.refused) return
     if (state === State.connecting || state === State.aborted) {

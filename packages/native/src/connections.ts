@@ -43,8 +43,6 @@ export class Connections {
   flags = new Uint8Array(64)
   /** Bytes queued when last asked; never less than there are. */
   queued = new Float64Array(64)
-  /** Unsent bytes that no queue of the engine holds. */
-  lost = new Float64Array(64)
   readonly handlers: (Handlers | undefined)[] = []
   #generations = new Float64Array(64)
   #live = 0
@@ -62,7 +60,6 @@ export class Connections {
     this.states[slot] = state
     this.flags[slot] = 0
     this.queued[slot] = 0
-    this.lost[slot] = 0
     this.handlers[slot] = handlers
     this.#live++
     return id as ConnectionId
@@ -107,7 +104,6 @@ export class Connections {
     }
     this.ids = float(this.ids)
     this.queued = float(this.queued)
-    this.lost = float(this.lost)
     this.#generations = float(this.#generations)
     this.states = byte(this.states)
     this.flags = byte(this.flags)

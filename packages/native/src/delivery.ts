@@ -150,21 +150,22 @@ export class Delivery {
   #deliverDue(limit: number): number {
     const turn = this.#turn
     if (!turn.anyDue) return limit
-    const slots = turn.take()
+    const ids = turn.take()
     let left = limit
     try {
-      while (left > 0 && slots.length > 0) {
-        const slot = slots[0]!
-        if (this.#deliverHeld(slot)) {
+      while (left > 0 && ids.length > 0) {
+        const slot = this.#connections.find(ids[0]!)
+        if (slot >= 0 && this.#deliverHeld(slot)) {
           left--
           continue
         }
-        slots.shift()
+        ids.shift()
+        if (slot < 0) continue
         turn.settle(slot)
         left -= this.#finishDue(slot)
       }
     } finally {
-      turn.putBack(slots)
+      turn.putBack(ids)
     }
     return left
   }

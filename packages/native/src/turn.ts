@@ -1,12 +1,16 @@
+import type { ConnectionId } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import { type Connections, Flag } from './connections'
 
-/** Whether a batch is under way, and which slots the next one begins with: held data, or a queue that emptied at once. */
+/**
+ * Whether a batch is under way, and which connections the next one begins with: held data, or a queue that emptied at
+ * once. They are kept by id, since a slot may have another owner by then.
+ */
 export class Turn {
   readonly #native: NativeEngine
   readonly #connections: Connections
   inBatch = false
-  #due: number[] = []
+  #due: ConnectionId[] = []
 
   constructor(native: NativeEngine, connections: Connections) {
     this.#native = native
@@ -21,20 +25,20 @@ export class Turn {
   startWith(slot: number): void {
     if ((this.#connections.flags[slot]! & Flag.due) !== 0) return
     this.#connections.flags[slot]! |= Flag.due
-    this.#due.push(slot)
+    this.#due.push(this.#connections.ids[slot] as ConnectionId)
     if (!this.inBatch) this.#native.ring()
   }
 
   /** All that is due so far: each is to be settled or put back. */
-  take(): number[] {
-    const slots = this.#due
+  take(): ConnectionId[] {
+    const ids = this.#due
     this.#due = []
-    return slots
+    return ids
   }
   settle(slot: number): void {
     this.#connections.flags[slot]! &= ~Flag.due
   }
-  putBack(slots: number[]): void {
-    this.#due.push(...slots)
+  putBack(ids: ConnectionId[]): void {
+    this.#due.push(...ids)
   }
 }

@@ -20,14 +20,13 @@ test('a slot used again has a new id, and nothing of the old connection', () => 
   const first = connections.add(5, State.open, handlers)
   connections.flags[5] = Flag.paused | Flag.shutdown
   connections.queued[5] = 100
-  connections.lost[5] = 7
   connections.remove(5)
   expect(connections.find(first)).toBe(-1)
   const second = connections.add(5, State.connecting, handlers)
   expect(second).not.toBe(first)
   expect(connections.find(first)).toBe(-1)
   expect(connections.find(second)).toBe(5)
-  expect([connections.flags[5], connections.queued[5], connections.lost[5]]).toEqual([0, 0, 0])
+  expect([connections.flags[5], connections.queued[5]]).toEqual([0, 0])
 })
 
 test('no other number finds a slot', () => {

@@ -9,6 +9,7 @@ import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { lifecycle } from './lifecycle'
 import { limits } from './limits'
+import { names } from './names'
 import { observation } from './observation'
 import { ownership } from './ownership'
 import { receiving } from './receiving'
@@ -31,6 +32,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     lifecycle,
     ending,
     identity,
+    names,
     accepting,
     connecting,
     waiting,

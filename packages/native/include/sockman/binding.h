@@ -97,13 +97,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     }
     const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])),
                                        static_cast<uint32_t>(size(info[6]))};
-    loop_.emplace(std::move(*engine), *pool_, *ring_, table_, limits);
+    loop_.emplace(std::move(*engine), *pool_, *ring_, connections_, listeners_, limits);
     delivery_.emplace(env_, info[0]);
     if constexpr (E::kInline) {
       if (inlineDrive)
-        drive_ = std::make_unique<InlineDrive<E>>(*loop_, *delivery_, static_cast<uint32_t>(size(info[8])));
+        drive_ = std::make_unique<InlineDrive<E>>(*loop_, commands_, *delivery_,
+                                                  static_cast<uint32_t>(size(info[8])));
     }
-    if (!drive_) drive_ = std::make_unique<ThreadDrive<E>>(*loop_, *ring_, *delivery_);
+    if (!drive_) drive_ = std::make_unique<ThreadDrive<E>>(*loop_, commands_, *ring_, *delivery_);
 
     Napi::Object self = info.This().As<Napi::Object>();
     self.Set("ringMemory", expose(ring_->memory()));
@@ -115,7 +116,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
  private:
   struct OwnListener {
-    std::unique_ptr<Listener> port;
+    Listener* listener;
     std::string path;  // to be removed when it closes
   };
 
@@ -132,7 +133,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   Connection& connection(const Napi::Value& slot) {
     ring_->enter();
-    return *table_.at(integer(slot));
+    return *connections_.at(integer(slot));
   }
 
   void raise(const Failure& failure) { throwFailure(env_, failure, E::kDescriptorLimit); }
@@ -160,14 +161,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     delete hint;
     return undefined({ENOTSUP, "napi_create_external_arraybuffer"});
   }
-  Napi::Value id(const Connection& c) { return Napi::Number::New(env_, c.slot); }
+  Napi::Value id(const Connection& c) { return Napi::Number::New(env_, c.name.slot); }
 
   void begin() {
     if (!std::exchange(started_, true)) drive_->start();
   }
   /// A slot with its descriptor, not yet known to the loop.
   Connection* claim(Fd fd) {
-    Connection* c = table_.allocate();
+    Connection* c = connections_.allocate();
     if (c) c->fd = std::move(fd);
     return c;
   }
@@ -199,15 +200,15 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   Napi::Value watch(Fd fd, std::string path, const Warnings& warnings) {
     begin();
-    auto port = std::make_unique<Listener>();
-    port->number = ++listenerCount_;
+    Listener* listener = listeners_.allocate();
+    if (!listener) return undefined({EMFILE, "listen"});
+    listener->number = ++listenerCount_;
     const std::string text = localAddress(fd.get()).text();
-    port->fd = std::move(fd);
-    Listener* raw = port.get();
-    listeners_[raw->number] = {std::move(port), std::move(path)};
-    drive_->post({.op = Op::listen, .port = raw, .chunk = nullptr});
+    listener->fd = std::move(fd);
+    numbers_[listener->number] = {listener, std::move(path)};
+    drive_->post({.op = Op::listen, .name = listener->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 3);
-    result.Set(0u, raw->number);
+    result.Set(0u, listener->number);
     result.Set(1u, text);
     result.Set(2u, list(warnings));
     return result;
@@ -215,16 +216,18 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   /// (number). shutdown(2) here lets the address be bound again at once, before the engine has let go (NATIVE
   /// 19).
   Napi::Value closeListener(const Info& info) {
-    OwnListener& listener = listeners_.at(integer(info[0]));
-    ::shutdown(listener.port->fd.get(), SHUT_RDWR);
-    if (!listener.path.empty()) ::unlink(listener.path.c_str());
-    drive_->post({.op = Op::closeListener, .port = listener.port.get(), .chunk = nullptr});
+    const OwnListener& own = numbers_.at(integer(info[0]));
+    ::shutdown(own.listener->fd.get(), SHUT_RDWR);
+    if (!own.path.empty()) ::unlink(own.path.c_str());
+    drive_->post({.op = Op::closeListener, .name = own.listener->name, .chunk = nullptr});
     return env_.Undefined();
   }
   /// (number), after `listenerClosed`
   Napi::Value freeListener(const Info& info) {
     ring_->enter();
-    listeners_.erase(integer(info[0]));
+    const auto own = numbers_.find(integer(info[0]));
+    listeners_.free(own->second.listener->name.slot);
+    numbers_.erase(own);
     return env_.Undefined();
   }
 
@@ -250,7 +253,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     Connection* c = claim(std::move(*fd));
     if (!c) return undefined({EMFILE, "connect"});
     drive_->post(
-        {.op = Op::connect, .value = error, .port = c, .amount = integer(info[2]), .chunk = nullptr});
+        {.op = Op::connect, .value = error, .name = c->name, .amount = integer(info[2]), .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
     result.Set(0u, id(*c));
     result.Set(1u, list(warnings));
@@ -268,7 +271,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     begin();
     Connection* c = open(std::move(*fd));
     if (!c) return undefined({EMFILE, "adopt"});
-    drive_->post({.op = Op::start, .port = c, .chunk = nullptr});
+    drive_->post({.op = Op::start, .name = c->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
     result.Set(0u, id(*c));
     result.Set(1u, list(warnings));
@@ -291,7 +294,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     Connection* c = claim(std::move(fd));
     if (!c) return nullptr;
     sending_.local(*c).established = true;
-    drive_->post({.op = Op::open, .port = c, .chunk = nullptr});
+    drive_->post({.op = Op::open, .name = c->name, .chunk = nullptr});
     return c;
   }
   /// (slot) → [me, them]; from now on sends may go to the kernel directly
@@ -318,7 +321,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   Napi::Value flush(const Info& info) {
     const auto count = static_cast<uint32_t>(integer(info[0]));
     ring_->enter();
-    return Napi::Number::New(env_, cork_->flush(count, table_, sending_));
+    return Napi::Number::New(env_, cork_->flush(count, connections_, sending_));
   }
   /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when it is free again
   /// already.
@@ -351,24 +354,21 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     sending_.settle(connection(info[0]));
     return post(info, Op::shutdown);
   }
-  /// (slot, flags, ms of a flush) → bytes that no queue of the engine holds and no kernel took
+  /// (slot, flags, ms of a flush)
   Napi::Value close(const Info& info) {
     Connection& c = connection(info[0]);
     if (integer(info[1]) & kCloseFlush) sending_.settle(c);
-    auto& local = sending_.local(c);
-    const int64_t unsent = local.waiting + local.lost;
-    local.items.clear();
-    local.waiting = 0;
-    local.lost = 0;
-    post(info, Op::close, integer(info[1]), integer(info[2]));
-    return Napi::Number::New(env_, static_cast<double>(unsent));
+    sending_.abandon(c);
+    return post(info, Op::close, integer(info[1]), integer(info[2]));
   }
-  /// (slot), after `closed`
+  /// (slot), after `closed` → bytes taken that no kernel took. Counted only now: JavaScript may have sent
+  /// until it consumed `closed`.
   Napi::Value free(const Info& info) {
     Connection& c = connection(info[0]);
+    const int64_t unsent = sending_.queued(c);
     sending_.forget(c);
-    table_.free(c.slot);
-    return env_.Undefined();
+    connections_.free(c.name.slot);
+    return Napi::Number::New(env_, static_cast<double>(unsent));
   }
   Napi::Value stop(const Info&) {
     begin();
@@ -406,7 +406,7 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   }
   Napi::Value post(const Info& info, Op op, int32_t value = 0, int64_t amount = 0) {
     drive_->post(
-        {.op = op, .value = value, .port = &connection(info[0]), .amount = amount, .chunk = nullptr});
+        {.op = op, .value = value, .name = connection(info[0]).name, .amount = amount, .chunk = nullptr});
     return env_.Undefined();
   }
 
@@ -452,8 +452,10 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   // In the order of construction: what is below uses what is above, and goes first.
   Napi::Env env_;
   std::shared_ptr<Region> region_;
-  typename Loop::Table table_;
-  std::unordered_map<int32_t, OwnListener> listeners_;
+  CommandCount commands_;
+  typename Loop::Connections connections_{commands_};
+  typename Loop::Listeners listeners_{commands_};
+  std::unordered_map<int32_t, OwnListener> numbers_;  // listeners by number, until `listenerClosed`
   std::optional<EventRing> ring_;
   std::optional<ReceivePool> pool_;
   std::optional<Loop> loop_;

@@ -10,6 +10,8 @@
 #include <mutex>
 #include <vector>
 
+#include "name.h"
+
 namespace sockman {
 
 /// Bytes waiting to be sent: one allocation, header and bytes.
@@ -65,7 +67,7 @@ enum CloseFlag : int32_t { kCloseFlush = 1, kCloseReset = 2 };
 struct Command {
   Op op;
   int32_t value = 0;
-  void* port = nullptr;  // a Connection or Listener of the loop it is posted to
+  Name name{};  // of a connection or listener, as the Op says
   int64_t amount = 0;
   Chunk::Ptr chunk;
 };

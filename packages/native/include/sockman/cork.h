@@ -34,7 +34,7 @@ class Cork {
 
   /// Sends the first entries, in one system call per connection; answers how many of those connections have
   /// something queued now.
-  uint32_t flush(uint32_t count, typename Loop::Table& table, SendPath<Loop>& sending) {
+  uint32_t flush(uint32_t count, const typename Loop::Connections& connections, SendPath<Loop>& sending) {
     const auto* entries = reinterpret_cast<const Entry*>(memory_->base());
     std::byte* bytes = memory_->base() + kEntriesSize;
     uint32_t behind = 0;
@@ -51,7 +51,7 @@ class Cork {
         total += entries[j].length;
         parts_.push_back({bytes + entries[j].offset, entries[j].length});
       }
-      typename Loop::Connection& c = *table.at(entries[i].slot);
+      typename Loop::Connection& c = *connections.at(entries[i].slot);
       sending.send(c, parts_.data(), static_cast<int>(parts_.size()), total, flags & SendPath<Loop>::kMore);
       if (sending.queued(c) > 0) behind++;
     }

@@ -30,14 +30,14 @@ namespace sockman {
 
 /// Shared with TypeScript (`event-ring.ts`): keep the numbers in step.
 enum class Event : int32_t {
-  accepted = 1,     // slot = listener, a = descriptor, owned by the record until taken
-  connected = 2,    // slot
-  data = 3,         // slot, block, offset (in the region), length
-  eof = 4,          // slot
-  error = 5,        // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
-  drained = 6,      // slot: the queue is empty
-  closed = 7,       // slot, a = errno of a failed connect or 0, length/b = low/high half of the unsent bytes
-  listenError = 8,  // slot = listener, a = errno, or 0 and b = an accepted descriptor beyond the limit
+  accepted = 1,        // slot = listener, a = descriptor, owned by the record until taken
+  connected = 2,       // slot
+  data = 3,            // slot, block, offset (in the region), length, a = the slot's generation
+  eof = 4,             // slot
+  error = 5,           // slot, a = errno, b = 1 when a send met it, length = bytes left unread in the kernel
+  drained = 6,         // slot: the queue is empty
+  closed = 7,          // slot, a = errno of a failed connect or 0
+  listenError = 8,     // slot = listener, a = errno, or 0 and b = an accepted descriptor beyond the limit
   listenerClosed = 9,  // slot = listener
   stopped = 10,
 };

@@ -33,8 +33,8 @@ inline bool inlineAvailable() {
 template <Engine E>
 class InlineDrive final : public Drive {
  public:
-  InlineDrive(SockLoop<E>& loop, Delivery& delivery, uint32_t batchLimit)
-      : loop_(loop), delivery_(delivery), batchLimit_(batchLimit) {
+  InlineDrive(SockLoop<E>& loop, CommandCount& count, Delivery& delivery, uint32_t batchLimit)
+      : loop_(loop), count_(count), delivery_(delivery), batchLimit_(batchLimit) {
     napi_value name;
     napi_create_string_utf8(delivery.env(), "sockman", NAPI_AUTO_LENGTH, &name);
     napi_async_init(delivery.env(), nullptr, name, &context_);
@@ -51,8 +51,10 @@ class InlineDrive final : public Drive {
   }
   void post(Command&& command) override {
     if (disposed_) return;
+    count_.post();
     loop_.reclaim();
     loop_.execute(command);
+    count_.execute(1);
   }
   void wake() override {}  // the next turn reclaims, and one is due: this is called from inside a batch
   void ring() override {
@@ -232,6 +234,7 @@ class InlineDrive final : public Drive {
   }
 
   SockLoop<E>& loop_;
+  CommandCount& count_;
   Delivery& delivery_;
   const uint32_t batchLimit_;
   napi_async_context context_ = nullptr;

@@ -3,16 +3,14 @@
 // marked otherwise.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <list>
-#include <memory>
-#include <vector>
 
 #include "address.h"
 #include "command.h"
 #include "deadlines.h"
 #include "engine.h"
+#include "slots.h"
 
 namespace sockman {
 
@@ -27,7 +25,7 @@ struct Ports {
 
   struct Connection : Port {
     Connection() : Port(false) {}
-    int32_t slot = 0;
+    Name name;     // the JavaScript thread's; the driving thread reads it until it has let go
     Address peer;  // the JavaScript thread's: it is gone from the socket once the connection broke
 
     /// Shared. Bytes in the engine's queue: JavaScript adds before it posts a chunk, the engine subtracts
@@ -44,8 +42,7 @@ struct Ports {
     std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
     size_t queueOffset = 0;       // bytes of the first chunk that are sent
     int64_t undelivered = 0;
-    size_t index = 0;  // in connections_
-    int latched = 0;   // first permanent error of either direction
+    int latched = 0;  // first permanent error of either direction
     int connectError = 0;
     bool connecting = false, established = false, started = false;
     bool sending = false, held = false, windowClosed = false, behind = false;
@@ -55,48 +52,15 @@ struct Ports {
 
   struct Listener : Port {
     Listener() : Port(true) {}
-    int32_t number = 0;
+    Name name;           // as a connection's
+    int32_t number = 0;  // what JavaScript knows the listener by, never used again
     bool closing = false, exhausted = false;
     Time lastError = 0;
   };
 
-  /// Connections by slot. Slots belong to the JavaScript thread; a chunk of the table is published (release,
-  /// through the command queue) before the driving thread meets a slot in it, and lives as long as the table.
-  class Table {
-   public:
-    static constexpr int32_t kChunk = 1024;
-    static constexpr int32_t kChunks = 1024;
-    static constexpr int32_t kSlots = kChunk * kChunks;
-
-    /// JavaScript thread. Null when all 1 048 576 slots are taken.
-    Connection* allocate() {
-      if (!free_.empty()) {
-        const int32_t slot = free_.back();
-        free_.pop_back();
-        return at(slot);
-      }
-      if (next_ == kSlots) return nullptr;
-      auto& chunk = chunks_[next_ / kChunk];
-      if (!chunk) chunk = std::make_unique<Connection[]>(kChunk);
-      Connection* connection = at(next_);
-      connection->slot = next_++;
-      return connection;
-    }
-    /// JavaScript thread, after `closed` was consumed: the driving thread has let go.
-    void free(int32_t slot) {
-      Connection* connection = at(slot);
-      std::destroy_at(connection);
-      std::construct_at(connection);
-      connection->slot = slot;
-      free_.push_back(slot);
-    }
-    Connection* at(int32_t slot) { return &chunks_[slot / kChunk][slot % kChunk]; }
-
-   private:
-    std::array<std::unique_ptr<Connection[]>, kChunks> chunks_;
-    std::vector<int32_t> free_;
-    int32_t next_ = 0;
-  };
+  /// 1 048 576 connections and 65 536 listeners at a time.
+  using Connections = Slots<Connection, 1024, 1024>;
+  using Listeners = Slots<Listener, 64, 1024>;
 };
 
 }  // namespace sockman

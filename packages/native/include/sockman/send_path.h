@@ -74,7 +74,7 @@ class SendPath {
   explicit SendPath(Post post) : post_(std::move(post)) {}
 
   Local& local(const Connection& c) {
-    const auto slot = static_cast<size_t>(c.slot);
+    const auto slot = static_cast<size_t>(c.name.slot);
     if (slot >= locals_.size()) locals_.resize(slot + 1);
     return locals_[slot];
   }
@@ -172,6 +172,9 @@ class SendPath {
     l.items.clear();
   }
 
+  /// Nothing that waits here is sent any more.
+  void abandon(const Connection& c) { abandon(local(c)); }
+
   uint64_t syscalls() const { return syscalls_; }
   uint64_t bytes() const { return bytes_; }
 
@@ -204,12 +207,12 @@ class SendPath {
   }
   void hand(Connection& c, Chunk::Ptr chunk) {
     c.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
-    post_({.op = Op::send, .port = &c, .chunk = std::move(chunk)});
+    post_({.op = Op::send, .name = c.name, .chunk = std::move(chunk)});
   }
   /// Not thrown: the engine latches it and reports it in its turn.
   void failed(Connection& c, Local& l, int error) {
     l.failed = true;
-    post_({.op = Op::fail, .value = error, .port = &c, .chunk = nullptr});
+    post_({.op = Op::fail, .value = error, .name = c.name, .chunk = nullptr});
   }
   static void abandon(Local& l) {
     l.lost += l.waiting;

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "event_ring.h"
 #include "ports.h"
+#include "roster.h"
 #include "sockets.h"
 
 namespace sockman {
@@ -19,15 +20,22 @@ class SockLoop {
   using Port = typename Ports<E>::Port;
   using Connection = typename Ports<E>::Connection;
   using Listener = typename Ports<E>::Listener;
-  using Table = typename Ports<E>::Table;
+  using Connections = typename Ports<E>::Connections;
+  using Listeners = typename Ports<E>::Listeners;
 
   struct Limits {
     int64_t receiveWindow;
     uint32_t maxConnections;
   };
 
-  SockLoop(std::unique_ptr<E> engine, ReceivePool& pool, EventRing& ring, Table& table, Limits limits)
-      : engine_(std::move(engine)), pool_(pool), ring_(ring), table_(table), limits_(limits) {}
+  SockLoop(std::unique_ptr<E> engine, ReceivePool& pool, EventRing& ring, const Connections& connections,
+           const Listeners& listeners, Limits limits)
+      : engine_(std::move(engine)),
+        pool_(pool),
+        ring_(ring),
+        connectionSlots_(connections),
+        listenerSlots_(listeners),
+        limits_(limits) {}
   ~SockLoop() {
     ring_.abandon([](Record& record) {
       if (record.event == Event::accepted && record.a >= 0) ::close(std::exchange(record.a, -1));
@@ -50,55 +58,33 @@ class SockLoop {
       if (record.event != Event::data) return;
       pool_.release(static_cast<uint32_t>(record.block));
       if (record.held) return;
-      // One that is gone is JavaScript's again, and may be another's soon.
-      if (!enrolled_[static_cast<size_t>(record.slot)]) return;
-      Connection& c = *table_.at(record.slot);
-      if (setUndelivered(c, c.undelivered - record.length)) updateReceiving(c);
+      // Nobody: the connection is gone. Nobody else has its slot yet, since the command that introduces the
+      // next owner is executed after this.
+      Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
+      if (c && setUndelivered(*c, c->undelivered - record.length)) updateReceiving(*c);
     });
     if (any) engine_->replenish();
     return any;
   }
 
   void execute(Command& command) {
-    if (command.op == Op::listen || command.op == Op::closeListener) {
-      Listener& listener = *static_cast<Listener*>(command.port);
-      if (command.op == Op::listen) return startListening(listener);
-      return closeListener(listener);
-    }
-    if (command.op == Op::stop) {
-      stopping_ = true;
-      return;
-    }
-    Connection& c = *static_cast<Connection*>(command.port);
     switch (command.op) {
-      case Op::connect:
-        return connect(c, command.value, command.amount);
-      case Op::open:
-        return enroll(c), establish(c);
-      case Op::start:
-        c.started = true;
-        return updateReceiving(c);
-      case Op::send:
-        c.queue.push_back(std::move(command.chunk));
-        return sendQueued(c);
-      case Op::shutdown:
-        c.shutdownWanted = true;
-        return shutdownIfDrained(c);
-      case Op::fail:
-        return sendFailed(c, command.value);
-      case Op::hold:
-        c.held = true;
-        countBehind(c);
-        return updateReceiving(c);
-      case Op::resume:
-        c.held = false;
-        countBehind(c);
-        setUndelivered(c, c.undelivered - command.amount);
-        return updateReceiving(c);
-      case Op::close:
-        return close(c, command.value, command.amount);
-      default:
+      case Op::stop:
+        stopping_ = true;
         return;
+      case Op::listen:
+        return startListening(*listenerSlots_.at(command.name.slot));
+      case Op::closeListener:
+        if (Listener* listener = listeners_.find(command.name)) closeListener(*listener);
+        return;
+      case Op::connect:
+        return connect(*connectionSlots_.at(command.name.slot), command.value, command.amount);
+      case Op::open:
+        return open(*connectionSlots_.at(command.name.slot));
+      default:
+        // About a connection that is gone: JavaScript had not consumed `closed` when it posted this. The
+        // bytes of a `send` stay counted as queued, and are told as unsent.
+        if (Connection* c = connections_.find(command.name)) executeOn(*c, command);
     }
   }
 
@@ -115,8 +101,8 @@ class SockLoop {
   /// Nobody listens any more (the environment ends): drop records from now on and close everything.
   void discard() {
     discarding_ = stopping_ = true;
-    for (Connection* c : connections_) beginClose(*c);
-    for (Listener* listener : listeners_) closeListener(*listener);
+    connections_.each([this](Connection& c) { beginClose(c); });
+    listeners_.each([this](Listener& listener) { closeListener(listener); });
   }
   /// After `stop`: everything is closed and announced.
   bool finished() {
@@ -153,7 +139,7 @@ class SockLoop {
     }
     pendingAccepts_++;
     if (full()) {
-      for (Listener* other : listeners_) engine_->stopAccepting(*other);
+      listeners_.each([this](Listener& other) { engine_->stopAccepting(other); });
     } else if (limits_.maxConnections > 0) {
       engine_->accept(listener, true);
     }
@@ -180,7 +166,7 @@ class SockLoop {
     deadlines_.cancel(c);
     c.connecting = false;
     c.started = true;
-    push({.event = Event::connected, .slot = c.slot});
+    push({.event = Event::connected, .slot = c.name.slot});
     establish(c);
   }
 
@@ -194,16 +180,17 @@ class SockLoop {
     c.bytesReceived.add(length);
     c.lastReceive.set(static_cast<uint64_t>(now()));
     const bool closed = setUndelivered(c, c.undelivered + static_cast<int64_t>(length));
-    if (ring_.extend(c.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset),
+    if (ring_.extend(c.name.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset),
                      static_cast<int32_t>(length))) {
       pool_.release(block);  // one record, one reference
     } else {
       counters_.chunksReceived.add();
       push({.event = Event::data,
-            .slot = c.slot,
+            .slot = c.name.slot,
             .block = static_cast<int32_t>(block),
             .offset = static_cast<int32_t>(offset),
-            .length = static_cast<int32_t>(length)});
+            .length = static_cast<int32_t>(length),
+            .a = static_cast<int32_t>(c.name.generation)});
     }
     if (closed) updateReceiving(c);
   }
@@ -215,7 +202,7 @@ class SockLoop {
     if (error != 0 && c.latched == 0) c.latched = error;
     if (c.latched != 0) return fail(c, error == 0 || error != c.latched);
     c.eof = true;
-    push({.event = Event::eof, .slot = c.slot});
+    push({.event = Event::eof, .slot = c.name.slot});
     updateReceiving(c);
   }
 
@@ -234,7 +221,7 @@ class SockLoop {
     if (count > 0) {
       consume(c, static_cast<size_t>(count));
       if (!c.queue.empty()) return sendQueued(c);
-      push({.event = Event::drained, .slot = c.slot});
+      push({.event = Event::drained, .slot = c.name.slot});
       shutdownIfDrained(c);
       if (c.flushing) beginClose(c);
       return;
@@ -251,19 +238,11 @@ class SockLoop {
     c.fd.reset();
     c.queue.clear();
     setWindowClosed(c, false);
-    Connection* last = connections_.back();
-    connections_[last->index = c.index] = last;
-    connections_.pop_back();
-    enrolled_[static_cast<size_t>(c.slot)] = false;
-    const int64_t unsent = c.queued.load(std::memory_order_relaxed);
-    push({.event = Event::closed,
-          .slot = c.slot,
-          .length = static_cast<int32_t>(unsent & 0xffffffff),
-          .a = c.connectError,
-          .b = static_cast<int32_t>(unsent >> 32)});
-    for (Listener* listener : listeners_) {
-      if (listener->exhausted || limits_.maxConnections > 0) retryAccepting(*listener);
-    }
+    connections_.leave(c);
+    push({.event = Event::closed, .slot = c.name.slot, .a = c.connectError});
+    listeners_.each([this](Listener& listener) {
+      if (listener.exhausted || limits_.maxConnections > 0) retryAccepting(listener);
+    });
   }
 
  private:
@@ -281,14 +260,45 @@ class SockLoop {
     ring_.push(record);
   }
 
+  /// What JavaScript asks about a connection that is there.
+  void executeOn(Connection& c, Command& command) {
+    switch (command.op) {
+      case Op::start:
+        c.started = true;
+        return updateReceiving(c);
+      case Op::send:
+        c.queue.push_back(std::move(command.chunk));
+        return sendQueued(c);
+      case Op::shutdown:
+        c.shutdownWanted = true;
+        return shutdownIfDrained(c);
+      case Op::fail:
+        return sendFailed(c, command.value);
+      case Op::hold:
+        c.held = true;
+        countBehind(c);
+        return updateReceiving(c);
+      case Op::resume:
+        c.held = false;
+        countBehind(c);
+        setUndelivered(c, c.undelivered - command.amount);
+        return updateReceiving(c);
+      case Op::close:
+        return close(c, command.value, command.amount);
+      default:
+        return;
+    }
+  }
+
   void enroll(Connection& c) {
     c.room = static_cast<size_t>(limits_.receiveWindow);
-    const auto slot = static_cast<size_t>(c.slot);
-    if (slot >= enrolled_.size()) enrolled_.resize(slot + 1);
-    enrolled_[slot] = true;
     if (pendingAccepts_ > 0 && !c.connecting) pendingAccepts_--;
-    c.index = connections_.size();
-    connections_.push_back(&c);
+    connections_.enter(c);
+  }
+  /// Accepted or adopted.
+  void open(Connection& c) {
+    enroll(c);
+    establish(c);
   }
   void establish(Connection& c) {
     c.established = true;
@@ -396,7 +406,7 @@ class SockLoop {
     c.failed = true;
     int unread = 0;
     if (ioctl(c.fd.get(), FIONREAD, &unread) != 0) unread = 0;
-    push({.event = Event::error, .slot = c.slot, .length = unread, .a = c.latched, .b = bySend});
+    push({.event = Event::error, .slot = c.name.slot, .length = unread, .a = c.latched, .b = bySend});
     updateReceiving(c);
   }
 
@@ -423,7 +433,7 @@ class SockLoop {
     return limits_.maxConnections > 0 && connections_.size() + pendingAccepts_ >= limits_.maxConnections;
   }
   void startListening(Listener& listener) {
-    listeners_.push_back(&listener);
+    listeners_.enter(listener);
     startAccepting(listener);
   }
   void startAccepting(Listener& listener) {
@@ -449,19 +459,19 @@ class SockLoop {
   }
   void listenerGone(Listener& listener) {
     listener.fd.reset();
-    std::erase(listeners_, &listener);
+    listeners_.leave(listener);
     push({.event = Event::listenerClosed, .slot = listener.number});
   }
 
   std::unique_ptr<E> engine_;
   ReceivePool& pool_;
   EventRing& ring_;
-  Table& table_;
+  const Connections& connectionSlots_;
+  const Listeners& listenerSlots_;
   const Limits limits_;
   Deadlines<Port> deadlines_;
-  std::vector<Connection*> connections_;
-  std::vector<bool> enrolled_;  // by slot: known to this thread
-  std::vector<Listener*> listeners_;
+  Roster<Connection> connections_;
+  Roster<Listener> listeners_;
   uint32_t pendingAccepts_ = 0, behind_ = 0;
   bool stopping_ = false, discarding_ = false, announced_ = false;
   Counters counters_;

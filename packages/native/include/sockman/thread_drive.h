@@ -13,8 +13,8 @@ namespace sockman {
 template <Engine E>
 class ThreadDrive final : public Drive {
  public:
-  ThreadDrive(SockLoop<E>& loop, EventRing& ring, Delivery& delivery)
-      : loop_(loop), ring_(ring), env_(delivery.env()), bell_(Doorbell::open(env_, delivery)) {
+  ThreadDrive(SockLoop<E>& loop, CommandCount& count, EventRing& ring, Delivery& delivery)
+      : loop_(loop), count_(count), ring_(ring), env_(delivery.env()), bell_(Doorbell::open(env_, delivery)) {
     // After the doorbell: hooks run last in, first out, so the thread is gone before the doorbell is.
     napi_add_env_cleanup_hook(env_, cleanUp, this);
   }
@@ -28,6 +28,7 @@ class ThreadDrive final : public Drive {
   }
   void post(Command&& command) override {
     if (disposed_) return;
+    count_.post();
     commands_.push(std::move(command));
     wake();
   }
@@ -73,7 +74,9 @@ class ThreadDrive final : public Drive {
     commands_.take(taken_);
     loop_.reclaim();
     for (Command& command : taken_) loop_.execute(command);
+    const size_t executed = taken_.size();
     taken_.clear();
+    count_.execute(executed);
     if (discard_.load()) loop_.discard();
     loop_.expire();
   }
@@ -109,6 +112,7 @@ class ThreadDrive final : public Drive {
   }
 
   SockLoop<E>& loop_;
+  CommandCount& count_;
   EventRing& ring_;
   napi_env env_;
   Doorbell* bell_;

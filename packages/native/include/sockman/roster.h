@@ -1,0 +1,61 @@
+// Whom the driving thread knows.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "check.h"
+#include "name.h"
+
+namespace sockman {
+
+/// The connections, or listeners, between the command that introduces each and the record that ends it. Owned
+/// by the driving thread, and so are the generations in it: those of `Slots` are the JavaScript thread's, and
+/// reading them here would be a race.
+template <class T>
+class Roster {
+ public:
+  /// The object's first command is being executed.
+  void enter(T& object) {
+    const auto slot = static_cast<size_t>(object.name.slot);
+    if (slot >= seats_.size()) seats_.resize(slot + 1);
+    Seat& seat = seats_[slot];
+    SOCKMAN_CHECK(!seat.object && seat.generation != object.name.generation);
+    seat = {&object, object.name.generation};
+    size_++;
+  }
+  /// Its last record is being written.
+  void leave(T& object) {
+    seats_[static_cast<size_t>(object.name.slot)].object = nullptr;
+    size_--;
+  }
+
+  /// Null when the object is gone already, which JavaScript had not learned when it named the object. A name
+  /// of any but the slot's latest owner cannot come: the slot was retired until all commands about that owner
+  /// were executed.
+  T* find(Name name) const {
+    const auto slot = static_cast<size_t>(name.slot);
+    SOCKMAN_CHECK(slot < seats_.size() && seats_[slot].generation == name.generation);
+    return seats_[slot].object;
+  }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  /// `visit` may not let anybody enter or leave.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const Seat& seat : seats_)
+      if (seat.object) visit(*seat.object);
+  }
+
+ private:
+  struct Seat {
+    T* object = nullptr;
+    uint32_t generation = 0;  // of the latest owner, also when that is gone
+  };
+
+  std::vector<Seat> seats_;  // by slot
+  size_t size_ = 0;
+};
+
+}  // namespace sockman
