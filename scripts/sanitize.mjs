@@ -1,5 +1,6 @@
-// npm run sanitize -- thread|address [BACKEND …]: builds the addons with a sanitizer, runs the conformance suite on
-// them, and builds them as they were. The sanitizer's runtime is preloaded, since Node itself is not built with it.
+// npm run sanitize -- thread|address [WHAT …]: the C++ tests, then the conformance suite on each engine, built with a
+// sanitizer; what was built before is built again afterwards. The sanitizer's runtime is preloaded into Node, which is
+// not built with it. The last line is `N passed, N failed`.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { backendNames } from './workspace.mjs'
@@ -7,41 +8,57 @@ import { backendNames } from './workspace.mjs'
 const root = join(import.meta.dirname, '..')
 const [kind, ...names] = process.argv.slice(2)
 const library = { thread: 'libtsan.so', address: 'libasan.so' }[kind]
-if (!library) {
-  console.error(`usage: npm run sanitize -- thread|address [BACKEND …], of ${backendNames().join(', ')}`)
+const known = ['native', ...backendNames()]
+const unknown = names.filter((name) => !known.includes(name))
+if (!library || unknown.length > 0) {
+  console.error(`usage: npm run sanitize -- thread|address [WHAT …], of ${known.join(', ')} (default: all)`)
   process.exit(2)
 }
-const backends = names.length > 0 ? names : backendNames()
-const runtime = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], {
-  encoding: 'utf8',
-}).trim()
 const options = {
   // Node and V8 are not instrumented, and JavaScript's own order (the Atomics of event-ring.ts) is not seen: what they
   // read and write is left out, what the addon does with it is not. The argument for JavaScript stands in event_ring.h.
-  TSAN_OPTIONS: 'ignore_noninstrumented_modules=1 exitcode=66 history_size=7',
+  TSAN_OPTIONS: `ignore_noninstrumented_modules=1 exitcode=66 history_size=7 suppressions=${join(root, 'scripts/tsan.supp')} print_suppressions=0`,
   ASAN_OPTIONS: 'detect_leaks=1 exitcode=66',
   LSAN_OPTIONS: `suppressions=${join(root, 'scripts/lsan.supp')} print_suppressions=0`,
 }
+const flags = {
+  thread: '-fsanitize=thread -g -O1 -fno-omit-frame-pointer',
+  address: '-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1 -fno-omit-frame-pointer',
+}[kind]
 
-function build(name, flags) {
+function build(folder, flags) {
   const { status } = spawnSync(process.execPath, [join(root, 'scripts/node-gyp.mjs')], {
-    cwd: join(root, 'packages', `backend-${name}`),
+    cwd: join(root, folder),
     env: { ...process.env, CXXFLAGS: flags, LDFLAGS: flags },
     stdio: 'inherit',
   })
   if (status !== 0) process.exit(1)
 }
 
-let failed = false
-for (const name of backends) {
-  build(name, `-fsanitize=${kind} -g -O1 -fno-omit-frame-pointer`)
-  const suite = ['--expose-gc', join(root, 'scripts/suite.mjs'), join(root, 'packages'), name]
-  const { status } = spawnSync(process.execPath, suite, {
+/** Builds `folder` with the sanitizer, runs `command`, builds `folder` as it was; whether the command ended well. */
+function sanitized(name, folder, command, env) {
+  build(folder, flags)
+  const [file, ...args] = command
+  const { status } = spawnSync(file, args, {
+    cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, ...options, LD_PRELOAD: runtime },
+    env: { ...process.env, ...options, ...env },
   })
   console.log(`${kind} sanitizer, ${name}: ${status === 0 ? 'clean' : `exit code ${status}`}`)
-  failed ||= status !== 0
-  build(name, '')
+  build(folder, '')
+  return status === 0
 }
-process.exit(failed ? 1 : 0)
+
+function preload() {
+  const found = execFileSync(process.env.CXX || 'g++', [`-print-file-name=${library}`], { encoding: 'utf8' })
+  return { LD_PRELOAD: found.trim() }
+}
+
+const wanted = names.length > 0 ? names : known
+const clean = wanted.filter((name) => {
+  if (name === 'native') return sanitized('C++ tests', 'tests', ['tests/build/Release/loop-test'], {})
+  const suite = [process.execPath, '--expose-gc', 'scripts/suite.mjs', join(root, 'packages'), name]
+  return sanitized(name, `packages/backend-${name}`, suite, preload())
+})
+console.log(`${clean.length} passed, ${wanted.length - clean.length} failed`)
+process.exit(clean.length === wanted.length ? 0 : 1)

@@ -7,6 +7,6 @@ const at = (path) => pathToFileURL(`${packages}/${path}`).href
 const { conformance, nativeSockConformance } = await import(at('core/dist/conformance/index.js'))
 const module = at(`backend-${name}/dist/index.js`)
 const { backend } = await import(module)
-const runner = { describe, test, patience: 20 }
+const runner = { describe, test, patience: 20, sanitized: true }
 conformance(backend, { ...runner, specifier: { module } })
 nativeSockConformance(backend, { ...runner, errorsAlone: name !== 'select' })

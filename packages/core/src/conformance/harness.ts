@@ -33,6 +33,8 @@ export interface ConformanceOptions extends Runner {
   full?: boolean
   /** Factor on every deadline, for a build that a sanitizer slows down; default 1. */
   patience?: number
+  /** The engine is built with a sanitizer and the platform's own sockets are not: memory is not compared (C71). Default false. */
+  sanitized?: boolean
 }
 
 /** What a case may ask before it runs. */
@@ -41,6 +43,7 @@ export interface Facts {
   readonly supports: Readonly<Capabilities>
   readonly drive: Drive
   readonly full: boolean
+  readonly sanitized: boolean
   readonly specifier: BackendModule | undefined
   readonly network: () => PeerNetwork
 }
@@ -62,6 +65,7 @@ const TEARDOWN = 10_000
 /** Hands every case to the runner, once for each drive. */
 export function runCases(backend: Backend, cases: readonly Case[], options: ConformanceOptions): void {
   const { describe, test, specifier, network = netPeers, allowUnavailable = false, patience = 1 } = options
+  const { sanitized = false } = options
   const full = options.full ?? process.env.SOCKMAN_SUITE === 'full'
   const probe = backend.probe()
   if (!probe.available) {
@@ -72,7 +76,7 @@ export function runCases(backend: Backend, cases: readonly Case[], options: Conf
     return
   }
   for (const drive of probe.drives) {
-    const facts: Facts = { backend, supports: backend.supports, drive, full, specifier, network }
+    const facts: Facts = { backend, supports: backend.supports, drive, full, sanitized, specifier, network }
     describe(drive, () => {
       for (const { title, skip, deadline = [10_000, 60_000], run } of cases) {
         const reason = skip?.(facts)

@@ -145,6 +145,7 @@ export const limits: readonly Case[] = [
           assert.ok(ours.accepted < descriptorLimit, `${ours.accepted} accepted`)
           assert.ok(ours.accepted > descriptorLimit - 100, `${ours.accepted} accepted`)
         }
+        if (trial.facts.sanitized) break
         const theirs = await crowd(trial, 'net', ours.accepted)
         assert.equal(theirs.accepted, ours.accepted)
         const each = ({ memory }: { memory: number }): number => Math.round(memory / ours.accepted)

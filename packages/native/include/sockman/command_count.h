@@ -11,8 +11,9 @@ namespace sockman {
 ///
 /// Happens-before: the driving thread stores `executed_` (release) when it has executed a whole batch and
 /// holds no command of that batch any more; the JavaScript thread loads it (acquire) before it gives a slot
-/// to a new owner. So everything that the driving thread did for the slot's former owner comes before the new
-/// owner's construction.
+/// to a new owner. What the driving thread did to the former owner's object came before the `closed` record
+/// already, and late commands look at the roster only: with this pair the new owner's construction comes
+/// after those looks as well.
 class CommandCount {
  public:
   /// JavaScript thread: one more command is in the queue. Not for a command that an ended drive drops, which

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "check.h"
 #include "result.h"
 
 namespace sockman {
@@ -90,6 +91,7 @@ class ReceivePool {
   }
   /// A record into it was consumed.
   void release(uint32_t block) {
+    SOCKMAN_CHECK(block < blocks_.size() && blocks_[block].references > 0);
     blocks_[block].references--;
     freeIfUnused(block);
   }

@@ -209,6 +209,7 @@ class SockLoop {
   void hungUp(typename E::Port& port, int error) {
     Connection& c = asConnection(port);
     if (error == 0 || c.closing || c.failed) return;
+    if (c.flushing) return beginClose(c);  // nothing of the queue can arrive any more
     if (c.latched == 0) c.latched = asReset(c, error);
     // Behind, but not paused: what can still be read comes first, and then its end becomes this error.
     if (c.windowClosed && !c.held) return;

@@ -1,0 +1,179 @@
+// An engine without a kernel: a seeded generator decides what comes of each request, and when.
+#pragma once
+
+#include <sys/eventfd.h>
+
+#include <sockman/check.h>
+#include <sockman/engine.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace sockman::test {
+
+/// Everything random in a test comes from one of these, so that a seed repeats it.
+class Dice {
+ public:
+  explicit Dice(uint32_t seed) : engine_(seed) {}
+  /// 0 to `sides` - 1.
+  uint32_t roll(uint32_t sides) { return engine_() % sides; }
+  bool oneIn(uint32_t sides) { return roll(sides) == 0; }
+
+ private:
+  std::mt19937 engine_;
+};
+
+/// Bytes are words that name their connection: what arrives anywhere else shows.
+class ScriptedEngine {
+ public:
+  static constexpr bool kInline = false;
+  static constexpr int kDescriptorLimit = kNoDescriptorLimit;
+
+  struct Port : PortBase {
+    /// The connection that the test made this port for, never used again; 0 for a listener.
+    uint32_t owner = 0;
+    /// Bytes that "the kernel" took, all of them the owner's.
+    uint64_t sent = 0;
+    bool listed = false, forgetting = false;
+    bool accepting = false, once = false, connecting = false, receiving = false, sending = false;
+    bool inFlight = false;  // a receive was stopped, and may have been done by then
+  };
+
+  ScriptedEngine(ReceivePool& pool, uint32_t seed) : pool_(pool), block_(pool), dice_(seed) {}
+  /// Not used: the tests make the engine themselves.
+  static Result<std::unique_ptr<ScriptedEngine>> open(ReceivePool& pool, uv_loop_s*) {
+    return std::make_unique<ScriptedEngine>(pool, 1);
+  }
+
+  void enable() {}
+  void accept(Port& port, bool once) {
+    port.once = once;
+    ask(port, port.accepting);
+  }
+  void stopAccepting(Port& port) { port.accepting = false; }
+  void connect(Port& port) { ask(port, port.connecting); }
+  void receive(Port& port) {
+    port.inFlight = false;
+    ask(port, port.receiving);
+  }
+  void stopReceiving(Port& port) { port.inFlight |= std::exchange(port.receiving, false); }
+  void send(Port& port) {
+    SOCKMAN_CHECK(!port.sending && port.partCount > 0);
+    ask(port, port.sending);
+  }
+  void forget(Port& port) { ask(port, port.forgetting); }
+  void replenish() {}
+  bool starving() const { return starving_; }
+
+  void wait(Time) {}
+  void wake() {}
+  void submit() {}
+  bool busy() const { return !ports_.empty(); }
+  int completionFd() const { return -1; }
+  void acknowledge() {}
+  Details details() const { return {}; }
+  const EngineCounters& counters() const { return counters_; }
+
+  /// For about half of what is asked an outcome is reported, in a random order.
+  template <class Sink>
+  void reap(Sink& sink) {
+    starving_ = false;
+    for (size_t left = ports_.size(); left > 0; left--) {
+      const size_t at = dice_.roll(static_cast<uint32_t>(ports_.size()));
+      Port& port = *ports_[at];
+      if (port.forgetting) {
+        if (dice_.oneIn(2)) continue;
+        finishInFlight(port, sink);
+        ports_[at] = ports_.back();
+        ports_.pop_back();
+        port.listed = false;
+        sink.forgotten(port);  // the last that may be said of the port
+        if (ports_.empty()) return;
+      } else if (port.connecting && dice_.oneIn(2)) {
+        port.connecting = false;
+        sink.connected(port, dice_.oneIn(2) ? ECONNREFUSED : 0);
+      } else if (port.accepting && sink.hasRoom() && dice_.oneIn(2)) {
+        if (port.once) port.accepting = false;
+        sink.accepted(port, ::eventfd(0, EFD_CLOEXEC));
+      } else if (port.sending && dice_.oneIn(2)) {
+        finishSend(port, sink);
+      } else if (port.receiving && sink.hasRoom() && dice_.oneIn(2)) {
+        finishReceive(port, sink);
+      } else if (port.inFlight && port.room > 0 && sink.hasRoom() && dice_.oneIn(2)) {
+        port.inFlight = false;
+        if (block_.ensure()) receive(port, 1, sink);
+      } else if (!port.receiving && !port.accepting && port.owner != 0 && !port.connecting &&
+                 dice_.oneIn(50)) {
+        sink.hungUp(port, ECONNRESET);
+      }
+    }
+  }
+
+ private:
+  void ask(Port& port, bool& wanted) {
+    SOCKMAN_CHECK(!port.forgetting);
+    wanted = true;
+    if (!std::exchange(port.listed, true)) ports_.push_back(&port);
+  }
+
+  /// What was under way when the port was to be forgotten may have been done by then.
+  template <class Sink>
+  void finishInFlight(Port& port, Sink& sink) {
+    if (port.accepting && dice_.oneIn(2)) sink.accepted(port, ::eventfd(0, EFD_CLOEXEC));
+    if (port.sending && dice_.oneIn(2)) finishSend(port, sink);
+    if (port.receiving && dice_.oneIn(2) && sink.hasRoom()) finishReceive(port, sink);
+    port.accepting = port.connecting = port.receiving = port.sending = false;
+  }
+
+  template <class Sink>
+  void finishSend(Port& port, Sink& sink) {
+    port.sending = false;
+    if (dice_.oneIn(20)) return sink.sent(port, dice_.oneIn(2) ? -EAGAIN : -EPIPE);
+    // The parts are unchanged since `send`, and a part of them is taken.
+    size_t all = 0;
+    for (int i = 0; i < port.partCount; i++) {
+      const auto* words = static_cast<const std::byte*>(port.parts[i].iov_base);
+      for (size_t byte = 0; byte < port.parts[i].iov_len; byte += sizeof port.owner) {
+        uint32_t word;
+        std::memcpy(&word, words + byte, sizeof word);
+        SOCKMAN_CHECK(word == port.owner);
+      }
+      all += port.parts[i].iov_len;
+    }
+    const size_t taken = dice_.oneIn(2) ? all : sizeof port.owner;
+    port.sent += taken;
+    sink.sent(port, static_cast<int64_t>(taken));
+  }
+
+  template <class Sink>
+  void finishReceive(Port& port, Sink& sink) {
+    if (!port.forgetting && dice_.oneIn(12)) {
+      port.receiving = false;
+      return sink.receiveEnded(port, dice_.oneIn(2) ? ECONNRESET : 0);
+    }
+    if (!block_.ensure()) {
+      starving_ = true;
+      return;
+    }
+    const size_t words = std::min(port.room, block_.room()) / sizeof port.owner;
+    SOCKMAN_CHECK(words > 0);  // with no room the loop stops receiving
+    receive(port, 1 + dice_.roll(static_cast<uint32_t>(std::min<size_t>(words, 64))), sink);
+  }
+  template <class Sink>
+  void receive(Port& port, size_t words, Sink& sink) {
+    for (size_t word = 0; word < words; word++)
+      std::memcpy(block_.end() + word * sizeof port.owner, &port.owner, sizeof port.owner);
+    const size_t length = words * sizeof port.owner;
+    sink.received(port, block_.index(), block_.fill(length), length);
+  }
+
+  ReceivePool& pool_;
+  FillingBlock block_;
+  Dice dice_;
+  std::vector<Port*> ports_;  // something is asked of each
+  bool starving_ = false;
+  EngineCounters counters_;
+};
+
+}  // namespace sockman::test

@@ -1,0 +1,246 @@
+#include <dirent.h>
+
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "owner.h"
+#include "test.h"
+
+namespace sockman::test {
+namespace {
+
+/// Seeds from 1 to `count`, or SOCKMAN_SEED alone when it is set.
+template <class Run>
+void forSeeds(uint32_t count, Run&& run) {
+  const char* only = std::getenv("SOCKMAN_SEED");
+  const uint32_t first = only ? static_cast<uint32_t>(std::atoi(only)) : 1;
+  for (uint32_t seed = first; seed < first + (only ? 1 : count); seed++) {
+    current() = seed;
+    run(seed);
+  }
+  current() = 0;
+}
+
+size_t openDescriptors() {
+  DIR* directory = opendir("/proc/self/fd");
+  size_t count = 0;
+  while (readdir(directory)) count++;
+  closedir(directory);
+  return count;
+}
+
+/// The driving thread of the model: what ThreadDrive does in one pass, cut where JavaScript may come between.
+class Driver {
+ public:
+  explicit Driver(World& world) : world_(world) {}
+
+  void take() {
+    if (taken_.empty()) world_.queue.take(taken_);
+  }
+  void execute() {
+    world_.loop.reclaim();
+    for (Command& command : taken_) world_.loop.execute(command);
+    const size_t executed = taken_.size();
+    taken_.clear();
+    world_.commands.execute(executed);
+  }
+  void reap() { world_.loop.engine().reap(world_.loop); }
+  void publish() { world_.loop.publish(); }
+  bool finished() { return world_.loop.finished(); }
+  void discard() { world_.loop.discard(); }
+
+ private:
+  World& world_;
+  std::vector<Command> taken_;
+};
+
+/// One step of either thread at a time, in an order that the seed decides.
+void interleave(uint32_t seed, bool stopInTheEnd) {
+  World world(seed, seed % 3 == 0 ? 5 : 0);
+  Owner owner(world, seed + 1);
+  Driver driver(world);
+  Dice dice(seed + 2);
+  int step = 0;
+  const auto turn = [&](uint32_t what) {
+    switch (what) {
+      case 0:
+        return driver.take();
+      case 1:
+        driver.take();  // a batch is executed as a whole, whatever has been posted since
+        return driver.execute();
+      case 2:
+        return driver.reap();
+      case 3:
+        return driver.publish();
+      case 4:
+        owner.consume(1 + dice.roll(4));
+        return;
+      default:
+        return owner.act();
+    }
+  };
+  for (; step < 400; step++) turn(dice.roll(9));
+  if (!stopInTheEnd) return driver.discard();
+  owner.stop();
+  for (; !owner.stopped(); step++) {
+    SOCKMAN_CHECK(step < 100'000);
+    turn(dice.roll(5));
+    if (!driver.finished()) continue;
+    driver.publish();
+    while (owner.consume(100) > 0) driver.publish();
+  }
+  SOCKMAN_CHECK(owner.live() == 0);
+  driver.execute();
+  // All receive memory is back, but for the block that the engine fills.
+  SOCKMAN_CHECK(world.pool.freeCount() + 1 >= world.pool.count());
+}
+
+TEST(interleavings, "any order of steps: nobody gets another's bytes, each has its events and one end") {
+  const size_t before = openDescriptors();
+  forSeeds(3000, [](uint32_t seed) { interleave(seed, true); });
+  SOCKMAN_CHECK(openDescriptors() == before);
+}
+
+TEST(discarded, "dropped in the middle: no descriptor is left") {
+  const size_t before = openDescriptors();
+  forSeeds(1000, [](uint32_t seed) { interleave(seed, false); });
+  SOCKMAN_CHECK(openDescriptors() == before);
+}
+
+/// A connect that is refused, and what the owner says about it before it is told.
+struct Refused {
+  World world{1, 0};
+  Driver driver{world};
+  std::vector<Record> records;
+
+  void post(Name name, Op op, Chunk::Ptr chunk = nullptr) {
+    world.commands.post();
+    world.queue.push(
+        {.op = op, .value = op == Op::connect ? ECONNREFUSED : 0, .name = name, .chunk = std::move(chunk)});
+  }
+  void run() {
+    driver.take();
+    driver.execute();
+  }
+  /// Until the engine has forgotten all of them.
+  void settle() {
+    while (world.loop.engine().busy()) driver.reap();
+    driver.publish();
+  }
+};
+
+TEST(lateCommands,
+     "each command about a connect that has failed finds nobody, and its slot waits for all of them") {
+  for (const Op op : {Op::send, Op::shutdown, Op::fail, Op::hold, Op::resume, Op::close, Op::start}) {
+    Refused it;
+    Loop::Connection* c = it.world.connections.allocate();
+    const Name first = c->name;
+    it.post(first, Op::connect);
+    it.run();
+    it.settle();
+    // `closed` is published, not consumed.
+    Chunk::Ptr chunk = op == Op::send ? Chunk::make(64) : nullptr;
+    if (chunk) c->queued.fetch_add(64);
+    it.post(first, op, std::move(chunk));
+    it.world.connections.free(first.slot);
+    Loop::Connection* next = it.world.connections.allocate();
+    SOCKMAN_CHECK(next != c);  // not before the command is executed
+    SOCKMAN_CHECK(c->queued.load() == (op == Op::send ? 64 : 0));
+    it.run();
+    SOCKMAN_CHECK(c->queued.load() == (op == Op::send ? 64 : 0));
+    SOCKMAN_CHECK(!it.world.loop.engine().busy());  // nothing was asked of the engine
+    Loop::Connection* again = it.world.connections.allocate();
+    SOCKMAN_CHECK(again == c && again->name.generation == first.generation + 1 && !again->closing);
+    SOCKMAN_CHECK(again->queued.load() == 0);
+  }
+}
+
+TEST(halfABatch, "a batch counts as executed when all of it is") {
+  Refused it;
+  Loop::Connection* c = it.world.connections.allocate();
+  const Name first = c->name;
+  it.post(first, Op::connect);
+  it.run();
+  it.settle();
+  it.post(first, Op::shutdown);
+  it.driver.take();  // the batch is in the driving thread's hands
+  it.world.connections.free(first.slot);
+  SOCKMAN_CHECK(it.world.connections.allocate() != c);
+  it.driver.execute();
+  SOCKMAN_CHECK(it.world.connections.allocate() == c);
+}
+
+TEST(listeners, "a listener's place is taken only after the listener is gone") {
+  Refused it;
+  Loop::Listener* listener = it.world.listeners.allocate();
+  const Name first = listener->name;
+  it.post(first, Op::listen);
+  it.post(first, Op::closeListener);
+  it.run();
+  it.settle();
+  it.post(first, Op::closeListener);
+  it.world.listeners.free(first.slot);
+  SOCKMAN_CHECK(it.world.listeners.allocate() != listener);
+  it.run();
+  SOCKMAN_CHECK(it.world.listeners.allocate() == listener);
+}
+
+/// What wakes a thread of the model: a flag that `wait` takes.
+class Bell {
+ public:
+  void ring() {
+    const std::lock_guard lock(mutex_);
+    rung_ = true;
+    condition_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [this] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  bool rung_ = false;
+};
+
+/// The same owner and loop on two threads, as the thread drive runs them: for the thread sanitizer.
+void onTwoThreads(uint32_t seed) {
+  World world(seed, 0);
+  Bell toDriver, toOwner;
+  Owner owner(world, seed + 1, [&] { toDriver.ring(); });
+  std::thread driving([&] {
+    Driver driver(world);
+    for (;;) {
+      driver.take();
+      driver.execute();
+      if (driver.finished()) break;
+      driver.reap();
+      driver.publish();
+      toOwner.ring();
+      if (!world.loop.engine().busy() && world.queue.empty()) toDriver.wait();
+    }
+    driver.publish();
+    toOwner.ring();
+  });
+  for (int step = 0; step < 300; step++) {
+    owner.act();
+    if (owner.consume(3) > 0) toDriver.ring();
+  }
+  owner.stop();
+  while (!owner.stopped()) {
+    while (owner.consume(100) > 0) toDriver.ring();
+    if (!owner.stopped()) toOwner.wait();
+  }
+  driving.join();
+}
+
+TEST(twoThreads, "the same on two threads") {
+  forSeeds(100, onTwoThreads);
+}
+
+}  // namespace
+}  // namespace sockman::test
