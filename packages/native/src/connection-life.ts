@@ -7,7 +7,6 @@ import {
   type ResolvedConnectOptions,
   type SockAddr,
   SockError,
-  type SockManEvents,
 } from '@sockman/core'
 import type { Announcer } from './announcer'
 import type { NativeEngine } from './binding'
@@ -78,12 +77,13 @@ export class ConnectionLife {
 
   connect(to: SockAddr, options: ResolvedConnectOptions): ConnectionId {
     const { events, noDelay, keepAlive, timeout, signal, localAddress } = options
+    const handlers = this.#handlers.or(events)
     const from = localAddress ? addressText(localAddress) : ''
     const [slot, warnings] = attempt(
       () => this.#native.connect(addressText(to), from, timeout, noDelay, keepAlive),
       localAddress ?? to,
     )
-    const id = this.#add(slot, State.connecting, events)
+    const id = this.#add(slot, State.connecting, handlers)
     this.#outbound.add(slot, to)
     this.#announcer.warn(warnings, to)
     if (signal) {
@@ -96,14 +96,16 @@ export class ConnectionLife {
   }
 
   adopt(sock: Releasable, { events, noDelay, keepAlive }: ResolvedConnectionOptions): ConnectionId {
+    const handlers = this.#handlers.or(events)
     const [slot, warnings] = attempt(() => this.#native.adopt(takeDescriptor(sock), noDelay, keepAlive))
+    const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
-    return this.#add(slot, State.open, events)
+    return id
   }
 
-  #add(slot: number, state: number, events: SockManEvents | undefined): ConnectionId {
+  #add(slot: number, state: number, handlers: Handlers): ConnectionId {
     this.#run.hold()
-    return this.#connections.add(slot, state, this.#handlers.or(events))
+    return this.#connections.add(slot, state, handlers)
   }
 
   // ---- End ----
@@ -160,6 +162,7 @@ export class ConnectionLife {
     const [me, them] = this.#established(slot)
     const id = c.ids[slot] as ConnectionId
     this.connected++
+    this.#sending.onConnected(slot)
     this.#announcer.connected(id, me, them)
     c.handlers[slot]!.connected(id, me, them)
   }

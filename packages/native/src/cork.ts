@@ -32,21 +32,22 @@ export class Cork {
     return this.#count < ENTRIES && this.#used + length <= this.#bytes.length
   }
 
-  add(slot: number, data: Uint8Array, flags: number): void {
+  /** `length` is that of `data`. */
+  add(slot: number, data: Uint8Array, length: number, flags: number): void {
     const entries = this.#entries
     const last = (this.#count - 1) * ENTRY_WORDS
     this.#bytes.set(data, this.#used)
     if (this.#count > 0 && entries[last] === slot) {
-      entries[last + 2]! += data.length
+      entries[last + 2]! += length
       entries[last + 3] = flags
     } else {
       const at = this.#count++ * ENTRY_WORDS
       entries[at] = slot
       entries[at + 1] = this.#used
-      entries[at + 2] = data.length
+      entries[at + 2] = length
       entries[at + 3] = flags
     }
-    this.#used += data.length
+    this.#used += length
   }
 
   /** Sends all of it; gives each connection that has something queued now to `behind`. */

@@ -43,13 +43,14 @@ export class Listeners {
 
   /** What `open` opens; `wanted` is the address its errors name. */
   add(events: SockManEvents | undefined, wanted: SockAddr | undefined, open: () => ListenResult): Listener {
+    const handlers = this.#handlers.or(events)
     const [id, text, warnings] = attempt(open, wanted)
     this.#run.hold()
     const address = parseAddress(text)
     const listener: OwnListener = {
       id,
       address,
-      handlers: this.#handlers.or(events),
+      handlers,
       closed: false,
       close: () => this.#close(listener),
     }

@@ -15,6 +15,9 @@ import { Cork } from './cork'
 import type { RunState } from './run-state'
 import type { Turn } from './turn'
 
+/** The length of a typed array itself, whatever a subclass says. */
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!
+
 /**
  * The outgoing side. Owns the cork; what the kernel does not take is the native half's (`send_path.h`), and here only
  * counted. A connection that was told to wait, or that lends a buffer, is owed an `onReadyToSend`.
@@ -45,9 +48,14 @@ export class Sending {
   }
 
   send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
-    if (!(data instanceof Uint8Array) && !types.isUint8Array(data)) {
+    if (!types.isUint8Array(data)) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
     }
+    // A getter of the caller's may close the id, so it runs before the id is looked up. A `length` of the caller's own
+    // may be more than there is, and what lies behind the data in the cork is another connection's.
+    const length: number = lengthOf.call(data)
+    const more = options?.more
+    const borrow = options?.borrow
     const c = this.#connections
     if (this.#run.stopping) throw stopped()
     const slot = c.find(id)
@@ -55,27 +63,26 @@ export class Sending {
     if (state >= State.closing) throw unknownConnection(id)
     if (state === State.failed) return false
     if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
-    if (data.length === 0) return assertAttached(data)
+    if (length === 0) return assertAttached(data)
     this.sends++
-    const flags = options?.more ? SendFlag.more : 0
+    const flags = more ? SendFlag.more : 0
     const { copyThreshold, sendHighWater, sendQueueMax } = this.#options
-    if (!options?.borrow && data.length <= copyThreshold) {
-      const expected = c.queued[slot]! + this.#cork.used + data.length
+    if (!borrow && length <= copyThreshold) {
+      const expected = c.queued[slot]! + this.#cork.used + length
       if (expected <= sendQueueMax) {
-        if (!this.#cork.fits(data.length)) this.flush()
-        this.#cork.add(slot, data, flags)
+        if (!this.#cork.fits(length)) this.flush()
+        this.#cork.add(slot, data, length, flags)
         if (this.#turn.inBatch && expected <= sendHighWater) return true
         this.flush()
         return this.#room(slot)
       }
     }
     this.flush()
-    if (c.queued[slot]! + data.length > sendQueueMax) {
+    if (c.queued[slot]! + length > sendQueueMax) {
       c.queued[slot] = this.#native.queued(slot)
-      if (c.queued[slot]! + data.length > sendQueueMax)
-        throw queueFull(data.length, c.queued[slot]!, sendQueueMax)
+      if (c.queued[slot]! + length > sendQueueMax) throw queueFull(length, c.queued[slot]!, sendQueueMax)
     }
-    return this.#sendLarge(slot, data, flags | (options?.borrow ? SendFlag.borrow : 0))
+    return this.#sendLarge(slot, data, flags | (borrow ? SendFlag.borrow : 0))
   }
 
   /** A send after `shutdown`, or one that finds out about an error that a pause holds back. */
@@ -138,6 +145,11 @@ export class Sending {
   }
 
   // ---- Records ----
+
+  /** There is a connection now. What was lent before is still here, and no record of the engine's would ask for it. */
+  onConnected(slot: number): void {
+    if ((this.#connections.flags[slot]! & Flag.borrowing) !== 0) this.#turn.startWith(slot)
+  }
 
   /** The engine's queue is empty. */
   onDrained(slot: number): void {

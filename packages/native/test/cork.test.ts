@@ -30,15 +30,17 @@ function corked(size: number) {
   }
   const behind: number[] = []
   const flush = (): void => cork.flush(native as never, (slot) => behind.push(slot))
-  return { cork, native, flushes, behind, flush }
+  const add = (slot: number, data: Uint8Array, flags: number): void =>
+    cork.add(slot, data, data.length, flags)
+  return { cork, add, native, flushes, behind, flush }
 }
 
 test('hands sends over in order; those of one connection in a row are one entry, with the last flags', () => {
-  const { cork, flushes, flush } = corked(100)
-  cork.add(7, Uint8Array.of(1, 2), 1)
-  cork.add(7, Uint8Array.of(3), 0)
-  cork.add(8, Uint8Array.of(4), 0)
-  cork.add(7, Uint8Array.of(5, 6), 1)
+  const { cork, flushes, flush, add } = corked(100)
+  add(7, Uint8Array.of(1, 2), 1)
+  add(7, Uint8Array.of(3), 0)
+  add(8, Uint8Array.of(4), 0)
+  add(7, Uint8Array.of(5, 6), 1)
   expect(cork.used).toBe(6)
   flush()
   expect(flushes).toEqual([
@@ -51,25 +53,25 @@ test('hands sends over in order; those of one connection in a row are one entry,
 })
 
 test('a flush leaves nothing behind, and an empty cork is not flushed', () => {
-  const { cork, flushes, flush } = corked(100)
+  const { cork, flushes, flush, add } = corked(100)
   flush()
   expect(flushes).toEqual([])
-  cork.add(1, Uint8Array.of(1), 0)
+  add(1, Uint8Array.of(1), 0)
   flush()
   expect(cork.used).toBe(0)
   flush()
-  cork.add(1, Uint8Array.of(2), 0)
+  add(1, Uint8Array.of(2), 0)
   flush()
   expect(flushes.map(([first]) => first!.bytes)).toEqual([[1], [2]])
 })
 
 test('is full when its bytes or its entries are', () => {
-  const { cork, flush } = corked(2000)
+  const { cork, flush, add } = corked(2000)
   expect(cork.fits(2000)).toBe(true)
   expect(cork.fits(2001)).toBe(false)
   for (let slot = 0; slot < ENTRIES; slot++) {
     expect(cork.fits(1)).toBe(true)
-    cork.add(slot, Uint8Array.of(1), 0)
+    add(slot, Uint8Array.of(1), 0)
   }
   expect(cork.fits(1)).toBe(false)
   flush()
@@ -77,13 +79,13 @@ test('is full when its bytes or its entries are', () => {
 })
 
 test('names the connections only when one of them is behind', () => {
-  const { cork, native, behind, flush } = corked(100)
-  cork.add(1, Uint8Array.of(1), 0)
+  const { native, behind, flush, add } = corked(100)
+  add(1, Uint8Array.of(1), 0)
   flush()
   expect(behind).toEqual([])
   native.behind = 1
-  cork.add(1, Uint8Array.of(1), 0)
-  cork.add(2, Uint8Array.of(1), 0)
+  add(1, Uint8Array.of(1), 0)
+  add(2, Uint8Array.of(1), 0)
   flush()
   expect(behind).toEqual([1, 2])
 })

@@ -75,4 +75,48 @@ export const borrowing: readonly Case[] = [
       if (refused) assert.equal(got.length, total)
     },
   },
+  {
+    title: 'C61 what is lent to a connect leaves when it is connected, in order, then onReadyToSend',
+    async run(trial) {
+      for (const sizes of [[MI], [MI, 5], [5, MI], [MI, 5, MI, MI]]) {
+        const watched = trial.open()
+        const { man, log } = watched
+        const server = await trial.network.listen()
+        const id = man.connect(server.address)
+        const parts = sizes.map((size, n) => pattern(size, n + 1))
+        for (const part of parts) man.send(id, part, { borrow: part.length === MI })
+        const peer = await server.accept()
+        const expected = Buffer.concat(parts)
+        assertBytes(await peer.receive(expected.length), expected)
+        await log.event(id, 'readyToSend')
+        assert.equal(man.connectionStats(id).queuedBytes, 0)
+      }
+    },
+  },
+  {
+    title: 'C61 lent to a connect, then transferred: refused, or an error and no orderly end',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const server = await trial.network.listen()
+      const id = man.connect(server.address)
+      const data = new Uint8Array(MI).fill(1)
+      man.send(id, data, { borrow: true })
+      let refused = false
+      try {
+        structuredClone(data.buffer, { transfer: [data.buffer] })
+      } catch {
+        refused = true
+      }
+      man.shutdown(id)
+      const peer = await server.accept()
+      if (refused) return void (await peer.receive(MI))
+      const { events } = await log.event(id, 'error')
+      assert.deepEqual(events, ['connected', 'error'])
+      const receiving = peer.receiveInto(() => {})
+      man.close(id, { reset: true })
+      assert.equal(await receiving, 0)
+      assert.equal((await log.event(id, 'closed')).unsent, MI)
+    },
+  },
 ]

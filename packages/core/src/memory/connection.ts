@@ -3,7 +3,7 @@ import { SockError } from '../errors'
 import type { Handlers } from '../handlers'
 import type { ResolvedSockManOptions } from '../options'
 import { aborted } from '../refusals'
-import type { ConnectionId, ConnectionStats, SendOptions } from '../sock-man'
+import type { ConnectionId, ConnectionStats } from '../sock-man'
 import { EAGAIN, type Endpoint, type EndpointOwner } from './endpoint'
 import type { ReceiveBuffer } from './receive-buffer'
 import type { Entry, Target } from './schedule'
@@ -128,7 +128,7 @@ export class Connection implements EndpointOwner, Target {
 
   // ---- What the owner asks for ----
 
-  send(data: Uint8Array, { borrow = false, more = false }: SendOptions): boolean {
+  send(data: Uint8Array, borrow: boolean, more: boolean): boolean {
     const { copyThreshold, sendHighWater } = this.#home.options
     this.#home.counts.sends++
     const small = !borrow && data.length <= copyThreshold

@@ -42,6 +42,8 @@ const EINVAL = -22
 const ENOTSOCK = -88
 const ENOTCONN = -107
 const NO_OPTIONS: SendOptions = {}
+/** The length of a typed array itself, whatever a subclass says. */
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!
 
 /** What a host gives its SockMans. */
 export interface MemorySetup {
@@ -238,8 +240,13 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Calls on a connection ----
 
-  send(id: ConnectionId, data: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
-    checkBytes('data', data)
+  send(id: ConnectionId, given: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
+    checkBytes('data', given)
+    // A getter of the caller's may close the id, so it runs before the id is looked up; and a subclass may say more than
+    // there is of its length.
+    const { borrow = false, more = false } = options
+    const length: number = lengthOf.call(given)
+    const data = given.length === length ? given : new Uint8Array(given.buffer, given.byteOffset, length)
     this.#assertRunning()
     const connection = this.#connections.get(id)
     if (!connection || connection.state === State.closing) throw unknownConnection(id)
@@ -252,7 +259,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       if (connection.queuedBytes + data.length > sendQueueMax)
         throw queueFull(data.length, connection.queuedBytes, sendQueueMax)
     }
-    return connection.send(data, options)
+    return connection.send(data, borrow, more)
   }
 
   pause(id: ConnectionId): void {

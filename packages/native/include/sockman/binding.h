@@ -201,7 +201,10 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   Napi::Value watch(Fd fd, std::string path, const Warnings& warnings) {
     begin();
     Listener* listener = listeners_.allocate();
-    if (!listener) return undefined({EMFILE, "listen"});
+    if (!listener) {
+      if (!path.empty()) ::unlink(path.c_str());
+      return undefined({EMFILE, "listen"});
+    }
     listener->number = ++listenerCount_;
     const std::string text = localAddress(fd.get()).text();
     listener->fd = std::move(fd);
@@ -213,8 +216,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     result.Set(2u, list(warnings));
     return result;
   }
-  /// (number). shutdown(2) here lets the address be bound again at once, before the engine has let go (NATIVE
-  /// 19).
+  /// (number). shutdown(2) here lets the address be bound again at once: an engine may need milliseconds to let
+  /// go of the descriptor, and would hold the address until then.
   Napi::Value closeListener(const Info& info) {
     const OwnListener& own = numbers_.at(integer(info[0]));
     ::shutdown(own.listener->fd.get(), SHUT_RDWR);
@@ -323,8 +326,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     ring_->enter();
     return Napi::Number::New(env_, cork_->flush(count, connections_, sending_));
   }
-  /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when it is free again
-  /// already.
+  /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when `data` is free
+  /// again already.
   Napi::Value send(const Info& info) {
     Connection& c = connection(info[0]);
     size_t length = 0;

@@ -1,20 +1,19 @@
 // Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place.
 //
 // One producer (the driving thread), one consumer (the JavaScript thread). Happens-before:
-//  - a record's words are written before `publish` stores `tail` (release); JavaScript loads `tail` with
-//  Atomics.load
-//    (sequentially consistent, so an acquire) before it reads them;
-//  - JavaScript is done with a record, its block included, before it stores `head` with Atomics.store (a
-//  release);
-//    the producer loads `head` (acquire) before it counts the block free or reuses the record;
-//  - `starved` and `head` form the usual pair: the producer stores starved = 1, then looks at head again,
-//  then sleeps;
-//    JavaScript stores head, then looks at starved, then wakes it. All four are sequentially consistent, so
-//    at least one of them sees the other. Only the producer writes `starved`: a consumer that cleared it
-//    could clear the next one.
-// JavaScript's own accesses are outside of C++'s memory model (and of what a thread sanitizer sees), so
-// native calls of the JavaScript thread that touch a connection or receive memory repeat the pair: `enter`
-// acquires `tail`, `leave` releases a count that `reclaim` acquires after `head`.
+//
+//  - The producer writes a record's words before `publish` stores `tail` (release). JavaScript loads `tail` with
+//    Atomics.load (sequentially consistent, so an acquire) before it reads the words.
+//  - JavaScript is done with a record and with its block before it stores `head` with Atomics.store (a release).
+//    The producer loads `head` (acquire) before it counts the block as free or writes another record there.
+//  - `starved` and `head` form the usual pair. The producer stores starved = 1, looks at `head` again, and sleeps.
+//    JavaScript stores `head`, looks at `starved`, and wakes the producer. All four are sequentially consistent,
+//    so at least one of the two sees the other. Only the producer writes `starved`: a consumer that cleared the
+//    word could clear the producer's next request.
+//
+// JavaScript's own accesses are outside of C++'s memory model, and a thread sanitizer does not see them. So native
+// calls of the JavaScript thread that touch a connection or receive memory repeat the pair: `enter` acquires
+// `tail`, and `leave` releases a count that `reclaim` acquires after `head`.
 #pragma once
 
 #include <atomic>
@@ -48,8 +47,8 @@ struct Record {
   int32_t block = 0;
   int32_t offset = 0;
   int32_t length = 0;
-  int32_t held =
-      0;  // set by JavaScript: copied out for a paused connection, still counted against its window
+  /// Set by JavaScript: the bytes were copied out for a paused connection, and still count against its window.
+  int32_t held = 0;
   int32_t a = 0;
   int32_t b = 0;
 };

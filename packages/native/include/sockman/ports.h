@@ -58,7 +58,7 @@ struct Ports {
     Time lastError = 0;
   };
 
-  /// 1 048 576 connections and 65 536 listeners at a time.
+  /// 1 048 576 connections and 65 536 listeners at a time; one more is refused with EMFILE.
   using Connections = Slots<Connection, 1024, 1024>;
   using Listeners = Slots<Listener, 64, 1024>;
 };

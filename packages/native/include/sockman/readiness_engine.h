@@ -1,18 +1,16 @@
 // The engine of mechanisms that say what is ready (poll, select, epoll): turns readiness into completions.
 //
-// A Poller only keeps interests and waits. All members but `open` and `wake` are called on the driving
-// thread:
+// A Poller only keeps interests and waits. All members but `open` and `wake` are called on the driving thread:
 //   kInline, kDescriptorLimit        as in the concept
-//   Port                             a ReadinessPort with what it keeps there
+//   Port                             a ReadinessPort with what the poller keeps of a port
 //   open()                           JavaScript thread: everything that may be refused; a Result<Poller>
 //   add(port), remove(port)          O(1)
-//   update(port, read, write)        level-triggered interest; with neither it may still report a hang-up
-//   mute(port)                       not even that, until the next update
+//   update(port, read, write)        level-triggered interest; with neither, a hang-up may still be reported
+//   mute(port)                       not even a hang-up, until the next update
 //   wait(deadline)                   blocks (0: does not); wake() ends it, from any thread, also the next one
-//   ready(visit)                     visit(port, readable, writable, hungUp), once for what the last wait
-//                                    found; ports may be removed meanwhile
-//   completionFd()                   with kInline: readable while wait(0) would find something, a wake
-//   included
+//   ready(visit)                     visit(port, readable, writable, hungUp), once for what the last wait found;
+//                                    ports may be removed meanwhile
+//   completionFd()                   with kInline: readable while wait(0) would find something, a wake included
 #pragma once
 
 #include <sys/socket.h>
@@ -135,8 +133,8 @@ class ReadinessEngine {
 
  private:
   static constexpr int kAcceptsPerPass = 128;
-  static constexpr size_t kBytesPerPass =
-      256 * 1024;  // fairness: what one connection may take before the next
+  /// Fairness: what one connection may take before the next.
+  static constexpr size_t kBytesPerPass = 256 * 1024;
 
   ReadinessEngine(Poller poller, ReceivePool& pool, bool inlineDrive)
       : poller_(std::move(poller)), block_(pool), inline_(inlineDrive) {}

@@ -44,8 +44,12 @@ class Roster {
   /// `visit` may not let anybody enter or leave.
   template <class Visit>
   void each(Visit&& visit) const {
-    for (const Seat& seat : seats_)
-      if (seat.object) visit(*seat.object);
+    size_t left = size_;
+    for (size_t slot = 0; left > 0; slot++) {
+      if (!seats_[slot].object) continue;
+      left--;
+      visit(*seats_[slot].object);
+    }
   }
 
  private:

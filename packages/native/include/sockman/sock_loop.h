@@ -303,6 +303,7 @@ class SockLoop {
   }
   void establish(Connection& c) {
     c.established = true;
+    if (c.latched != 0) return fail(c, true);  // by a send, before there was a connection
     updateReceiving(c);
     sendQueued(c);
     shutdownIfDrained(c);
@@ -378,7 +379,8 @@ class SockLoop {
     c.queued.fetch_sub(static_cast<int64_t>(count), std::memory_order_release);
   }
   void shutdownIfDrained(Connection& c) {
-    if (!c.shutdownWanted || !c.established || !c.queue.empty() || c.closing) return;
+    // After an error there is no orderly end: the peer would take what came for all that there was.
+    if (!c.shutdownWanted || !c.established || !c.queue.empty() || c.closing || c.latched != 0) return;
     c.shutdownWanted = false;
     c.shutdownDone = true;
     ::shutdown(c.fd.get(), SHUT_WR);
@@ -394,9 +396,10 @@ class SockLoop {
 
   /// A send met a permanent error. It is latched; what can still be read is delivered before it is reported.
   void sendFailed(Connection& c, int error) {
-    if (c.closing || c.failed || !c.established) return;
+    if (c.closing || c.failed) return;
     if (c.flushing) return beginClose(c);
-    if (c.latched == 0) c.latched = asReset(c, error);
+    if (c.latched == 0) c.latched = c.established ? asReset(c, error) : error;
+    if (!c.established) return;
     char byte;
     const bool readable = ::recv(c.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !isTransient(errno);
     if (c.eof || c.held || !readable) fail(c, true);
