@@ -42,23 +42,6 @@ export const SUPPORT = {
   bun: {
     drives: ['thread'],
     unavailable: { libuv: "Bun's libuv symbols abort the process" },
-    failures: [
-      {
-        title: 'C28 close before connected',
-        reason: "Bun's node:net listens with a queue of 512 whatever it is told, so the peer may answer",
-        upstream: 'https://github.com/oven-sh/bun/pull/33786',
-        sometimes: true,
-      },
-      {
-        title: 'C30 a timeout is ETIMEDOUT',
-        reason: "Bun's node:net listens with a queue of 512 whatever it is told, so no peer stays silent",
-        upstream: 'https://github.com/oven-sh/bun/pull/33786',
-      },
-      {
-        title: 'C31 slow connects never stall other connections',
-        reason: "Bun's node:net listens with a queue of 512 whatever it is told, so no connect is slow",
-        upstream: 'https://github.com/oven-sh/bun/pull/33786',
-      },
-    ],
+    failures: [],
   },
 }

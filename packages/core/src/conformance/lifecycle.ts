@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { WarningMessage } from '../diagnostics'
 import type { ConnectionId } from '../sock-man'
 import { pattern } from './bytes'
@@ -311,6 +311,21 @@ export const lifecycle: readonly Case[] = [
   },
 ]
 
+/** How many threads run, without those that are at their end: the kernel lists a joined thread for a while. */
 function threadCount(): number {
-  return existsSync('/proc/self/task') ? readdirSync('/proc/self/task').length : 0
+  if (!existsSync('/proc/self/task')) return 0
+  return readdirSync('/proc/self/task').filter(runs).length
+}
+
+/** PF_EXITING of the kernel's `include/linux/sched.h`: set before whoever joins the thread is woken. */
+const EXITING = 0x4
+
+function runs(thread: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1')
+    // The fields after the name, which may hold spaces: state, five numbers, the flags (proc_pid_stat(5)).
+    return (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]) & EXITING) === 0
+  } catch {
+    return false
+  }
 }
