@@ -122,7 +122,11 @@ export class ConnectionLife {
 
   closeAll(): void {
     const c = this.#connections
-    for (const slot of c.slots()) if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
+    for (const slot of c.slots()) {
+      if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
+      // The engine closes an aborted connect already, and after `stop` nothing is told but `onClosed` (C9).
+      else if (c.states[slot] === State.aborted) c.states[slot] = State.closing
+    }
   }
 
   // ---- Records ----

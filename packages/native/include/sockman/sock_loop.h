@@ -160,7 +160,8 @@ class SockLoop {
     Connection& c = asConnection(port);
     if (c.closing || !c.connecting) return;
     if (error != 0) {
-      c.connectError = error;
+      // It was connected, ended and reset before anybody looked: the connect fails, and EPIPE is no answer to it.
+      c.connectError = asReset(c, error);
       return beginClose(c);
     }
     deadlines_.cancel(c);
