@@ -1,5 +1,5 @@
-// `npm test`, `npm run bench`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks the machine, installs
-// and builds what changed, then does the task. Needs no dependency itself.
+// `npm test`, `npm run bench`, `soak`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks
+// the machine, installs and builds what changed, then does the task. Needs no dependency itself.
 import { delimiter } from 'node:path'
 import { attached } from './child.mjs'
 import { install } from './install.mjs'
@@ -27,6 +27,12 @@ const TASKS = {
   async bench(env, args) {
     if (!(await build(env, ['@sockman/bench...', '@sockman/backend-*...']))) return 1
     return attached(process.execPath, [at('bench/dist/cli.js'), ...args], { cwd: process.env.INIT_CWD, env })
+  },
+
+  /** Arguments are the soak's. */
+  async soak(env, args) {
+    if (!(await build(env, ['@sockman/soak...', '@sockman/backend-*...']))) return 1
+    return attached(process.execPath, [at('soak/dist/cli.js'), ...args], { cwd: process.env.INIT_CWD, env })
   },
 
   /** Arguments are those of `nodes.mjs`. */

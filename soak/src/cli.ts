@@ -3,21 +3,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
+import { engineRows } from '../../bench/src/rows/backends'
 import type { RowReport } from './row'
 
-const ROWS = [
-  'epoll:inline',
-  'epoll:thread',
-  'iouring:inline',
-  'iouring:thread',
-  'libuv:inline',
-  'libuv:thread',
-  'poll:thread',
-  'select:thread',
-]
-
 interface Options {
-  readonly backend: readonly string[]
+  readonly backend?: readonly string[]
   readonly minutes: number
   readonly seed: number
   readonly round: number
@@ -37,7 +27,11 @@ const program = new Command('soak')
   .description(
     'Random calls about random ids, from inside and outside of callbacks, against hostile peers in another process: no byte of one connection on another, each id with its events in order and one end, nothing left behind.',
   )
-  .option('--backend <rows>', 'rows separated by commas, such as epoll:thread; memory is one too', list, ROWS)
+  .option(
+    '--backend <rows>',
+    'rows separated by commas, such as epoll:thread; memory is one too (default: all engines)',
+    list,
+  )
   .option('--minutes <n>', 'for each row, fractions too', number(0), 10)
   .option(
     '--seed <n>',
@@ -65,7 +59,7 @@ let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     interrupted = true
-    current?.disconnect()
+    if (current?.connected) current.disconnect()
   })
 }
 
@@ -84,21 +78,24 @@ async function run(row: string): Promise<RowReport | { row: string; faults: stri
   current = child
   let last: RowReport | undefined
   let report: RowReport | undefined
-  child.on('message', (message: { progress?: RowReport; report?: RowReport }) => {
+  let failure: string | undefined
+  child.on('message', (message: { progress?: RowReport; report?: RowReport; failure?: string }) => {
     report = message.report
+    failure = message.failure
     last = message.progress ?? last
     if (message.progress && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line(message.progress)}`)
   })
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   if (report) return report
+  if (failure !== undefined) return { row, faults: [failure] }
   const at = seed + (last?.rounds ?? 0)
   const faults = interrupted ? ['interrupted'] : [`seed ${at}: the process ended with ${signal ?? code}`]
   return { row, faults, ...(last && { last }) }
 }
 
 const reports: Awaited<ReturnType<typeof run>>[] = []
-for (const row of backend) {
+for (const row of backend ?? (await engineRows())) {
   if (interrupted) break
   const report = await run(row)
   reports.push(report)

@@ -1,5 +1,4 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { loadBackend } from '../../bench/src/rows/backends'
 import {
   parseRow,
   rowOptions,
@@ -40,8 +39,7 @@ export async function openGround(text: string, seed: number): Promise<Ground> {
   const row = parseRow(text)
   const options = rowOptions(row)
   if (row.name === 'memory') return memoryGround(seed, options)
-  const module = join(import.meta.dirname, `../../packages/backend-${row.name}/dist/index.js`)
-  const { backend } = (await import(pathToFileURL(module).href)) as { backend: Backend }
+  const backend = (await loadBackend(row.name)) as unknown as Backend // of the built core, whose brands are its own
   const probe = backend.probe()
   if (!probe.available) throw new Error(`${text}: ${probe.message} ${probe.remedy}`)
   const network = netPeers()

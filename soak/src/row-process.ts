@@ -7,12 +7,18 @@ const send = (message: object): Promise<void> =>
 
 // The command has ended, or was interrupted: nothing is left behind.
 process.on('disconnect', () => process.exit())
-const report = await soakRow({
-  row: row!,
-  seconds: Number(seconds),
-  seed: Number(seed),
-  round: Number(round),
-  progress: (progress) => void send({ progress }),
-})
-await send({ report })
-process.disconnect()
+try {
+  const report = await soakRow({
+    row: row!,
+    seconds: Number(seconds),
+    seed: Number(seed),
+    round: Number(round),
+    progress: (progress) => void send({ progress }),
+  })
+  await send({ report })
+} catch (error) {
+  await send({
+    failure: (error as Error).name === 'SockError' ? (error as Error).message : (error as Error).stack,
+  })
+}
+if (process.connected) process.disconnect()

@@ -154,6 +154,9 @@ export class ConnectionLife {
           this.close(slot, 0, 0)
           c.states[slot] = State.refused
         }
+      } else if (!wanted) {
+        // Closed inside the callback, then refused: nothing more is told (C24).
+        c.states[slot] = State.refused
       }
     }
   }

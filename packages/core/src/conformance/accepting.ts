@@ -70,6 +70,26 @@ export const accepting: readonly Case[] = [
     },
   },
   {
+    title: 'C24 false from an onAccepted that has closed the connection itself: nothing further',
+    async run(trial) {
+      const watched = trial.open({
+        onAccepted: (id) => {
+          man.send(id, Buffer.from('go'))
+          assert.equal(man.close(id), true)
+          return log.accepted.length > 1
+        },
+      })
+      const { man, log } = watched
+      const listener = man.listen(trial.network.address())
+      await trial.network.connect(listener.address.toString())
+      await log.until('the refusal', () => log.accepted.length === 1)
+      await trial.network.connect(listener.address.toString())
+      await log.until('the end of the second', () => log.closed.length === 1)
+      assert.deepEqual(log.life(log.accepted[0]!).events, ['accepted'])
+      assert.equal(man.stats().connections, 0)
+    },
+  },
+  {
     title: 'C25 the owner may send, pause and close inside onAccepted',
     async run(trial) {
       const watched = trial.open({

@@ -115,6 +115,25 @@ export const connecting: readonly Case[] = [
     },
   },
   {
+    title:
+      'C29 a peer that ends and resets at once: connected first, or a connect that failed with ECONNRESET',
+    async run(trial) {
+      const { man, log } = trial.open()
+      const server = await trial.network.listen()
+      for (let round = 0; round < trial.size(50, 1000); round++) {
+        const id = man.connect(server.address)
+        const peer = await server.accept()
+        await peer.end()
+        peer.reset()
+        // Whoever is told of the end may never notice the reset, where `supports.resetWhilePaused` is not.
+        const told = ['connectFailed', 'eof', 'error']
+        await log.until('what came of it', () => told.some((event) => log.had(id, event)))
+        assert.equal(log.life(id).error?.code ?? 'ECONNRESET', 'ECONNRESET')
+        man.close(id)
+      }
+    },
+  },
+  {
     title: 'C31 slow connects never stall other connections',
     async run(trial) {
       const watched = trial.open({ onData: (id, data) => void man.send(id, data) })

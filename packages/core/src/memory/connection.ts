@@ -62,6 +62,8 @@ export class Connection implements EndpointOwner, Target {
   /** It waits to be looked at. */
   listed = false
   corked = false
+  /** Refused in `onAccepted`: nothing more is told of it (C24). */
+  refused = false
   /** Undoes what listens to the signal of its connect. */
   unwatch: (() => void) | undefined
   readonly #home: ConnectionHome
@@ -330,7 +332,7 @@ export class Connection implements EndpointOwner, Target {
     this.#unlimit()
     this.state = State.ended
     this.#home.leave(this, 'closed')
-    this.#handlers.closed(this.id, this.#unsent)
+    if (!this.refused) this.#handlers.closed(this.id, this.#unsent)
     return true
   }
 

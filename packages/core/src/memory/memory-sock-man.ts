@@ -211,6 +211,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
         endpoint.close()
         this.#remove(connection)
       } else {
+        connection.refused = !wanted
         connection.changed()
       }
     }
@@ -226,7 +227,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
     this.#remove(connection)
-    if (!channels.connection.hasSubscribers) return
+    if (connection.refused || !channels.connection.hasSubscribers) return
     const { id, unsentBytes } = connection
     const more = error ? { error } : { unsentBytes }
     channels.connection.publish({ event, backend: this.selection.backend, id, ...more })

@@ -160,8 +160,9 @@ class SockLoop {
     Connection& c = asConnection(port);
     if (c.closing || !c.connecting) return;
     if (error != 0) {
-      // It was connected, ended and reset before anybody looked: the connect fails, and EPIPE is no answer to it.
-      c.connectError = asReset(c, error);
+      // EPIPE: the peer has accepted, ended and reset before anybody looked. It has no other cause here, and is no
+      // answer to a connect.
+      c.connectError = error == EPIPE ? ECONNRESET : error;
       return beginClose(c);
     }
     deadlines_.cancel(c);
