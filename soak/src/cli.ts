@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { engineRows } from '../../bench/src/rows/backends'
@@ -23,6 +26,12 @@ const number =
     return value
   }
 
+function whole(text: string): number {
+  const value = number(0)(text)
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`a whole number is wanted, not "${text}"`)
+  return value
+}
+
 const program = new Command('soak')
   .description(
     'Random calls about random ids, from inside and outside of callbacks, against hostile peers in another process: no byte of one connection on another, each id with its events in order and one end, nothing left behind.',
@@ -35,8 +44,8 @@ const program = new Command('soak')
   .option('--minutes <n>', 'for each row, fractions too', number(0), 10)
   .option(
     '--seed <n>',
-    'of the first round, each next has one more (default: of the time)',
-    number(0),
+    'whole; of the first round, each next has one more (default: of the time)',
+    whole,
     Date.now() % 1e9,
   )
   .option('--round <seconds>', 'of random calls before everything ends and is looked at', number(0.1), 5)
@@ -54,6 +63,8 @@ function list(text: string): string[] {
   return text.split(',').filter((each) => each !== '')
 }
 
+/** Where Unix sockets are put: whoever is killed leaves its own there. */
+const folder = mkdtempSync(join(tmpdir(), 'soak-'))
 let current: ChildProcess | undefined
 let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -74,8 +85,11 @@ function line({ row, rounds, seconds, counts, memory }: RowReport): string {
 /** What came of a row: its report, or how its process ended. */
 async function run(row: string): Promise<RowReport | { row: string; faults: string[]; last?: RowReport }> {
   const file = fileURLToPath(new URL('./row-process.js', import.meta.url))
-  const child = fork(file, [row, `${minutes * 60}`, `${seed}`, `${round * 1000}`])
+  const child = fork(file, [row, `${minutes * 60}`, `${seed}`, `${round * 1000}`], {
+    env: { ...process.env, TMPDIR: folder },
+  })
   current = child
+  console.error(`${row}: ${minutes} minutes from seed ${seed} on`)
   let last: RowReport | undefined
   let report: RowReport | undefined
   let failure: string | undefined
@@ -102,13 +116,12 @@ for (const row of backend ?? (await engineRows())) {
   if (json) continue
   const whole = 'rounds' in report ? report : report.last
   console.log(whole ? line(whole) : report.row)
-  if ('lost' in report && report.lost.length > 0) {
-    console.log('    ends that the kernel has dropped, for a reset beyond the receive window is nobody’s:')
-    for (const each of report.lost) console.log(`      ${each}`)
-  }
   for (const fault of report.faults) console.log(`    FAULT ${fault.replaceAll('\n', '\n      ')}`)
 }
+rmSync(folder, { recursive: true, force: true })
 if (json) console.log(JSON.stringify(reports))
 const failed = reports.filter(({ faults }) => faults.length > 0).length
-console.log(`${reports.length - failed} passed, ${failed} failed`)
+// Beside JSON the counts are for people.
+const say = json ? console.error : console.log
+say(`${reports.length - failed} passed, ${failed} failed`)
 process.exitCode = interrupted ? 130 : failed > 0 ? 1 : 0

@@ -1,18 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-
-/** Sockets, pipes, rings and events of this process. */
-export function openDescriptors(): string[] {
-  const found: string[] = []
-  for (const number of readdirSync('/proc/self/fd')) {
-    try {
-      const what = readlinkSync(`/proc/self/fd/${number}`)
-      if (/^(socket|pipe|anon_inode):/.test(what)) found.push(`${number} -> ${what}`)
-    } catch {
-      // The descriptor of the listing itself.
-    }
-  }
-  return found
-}
+import { readFileSync } from 'node:fs'
 
 /** `include/net/tcp_states.h`, from 1. */
 const STATES = [

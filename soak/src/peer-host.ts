@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { PeerAddresses, PeerReport, Peers } from './peers'
 
-/** Hostile peers in another process, which can be stopped, continued and killed as a whole. */
+/** Hostile peers in another process, which can stand still and be killed as a whole. */
 export class PeerHost implements Peers {
   readonly #process: ChildProcess
   readonly #exited: Promise<unknown>
@@ -28,10 +28,8 @@ export class PeerHost implements Peers {
     return this.#ask('finish')
   }
 
-  async freeze(ms: number): Promise<void> {
-    this.#process.kill('SIGSTOP')
-    await new Promise((resolve) => setTimeout(resolve, ms))
-    this.#process.kill('SIGCONT')
+  freeze(ms: number): void {
+    this.#tell({ call: 'freeze', ms })
   }
 
   kill(): void {

@@ -7,7 +7,7 @@ export interface Peers {
   /** Opens no more, ends what stays open and reads what is left of it; answers what every connection has met. */
   finish(): Promise<PeerReport[]>
   /** Lets it stand still for `ms`, where it can. */
-  freeze?(ms: number): Promise<void>
+  freeze?(ms: number): void
   /** Ends without a word, in the middle of everything, where it can. */
   kill?(): void
   /** Ends and resolves when nothing of it is left. */

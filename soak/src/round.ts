@@ -1,10 +1,11 @@
 import type { SockManOptions } from '../../packages/core/src'
+import { openDescriptors } from '../../packages/core/src/conformance/trial'
 import { Random } from '../../packages/core/src/memory/random'
 import { CALLERS, Caller } from './caller'
 import type { Connection } from './connection'
 import type { Ground } from './ground'
-import { droppedSegments, kernelSocket, openDescriptors } from './kernel'
-import type { PeerReport, Peers } from './peers'
+import { droppedSegments, kernelSocket } from './kernel'
+import type { PeerReport } from './peers'
 import { compare } from './verdict'
 
 /** ms that all connections together have to end in, once both sides want it. */
@@ -12,13 +13,13 @@ const PATIENCE = 20_000
 /** ms that nothing may happen in afterwards, and how many looks are taken: the quietest counts. */
 const QUIET = 300
 const LOOKS = 3
+/** ms that the peers stand still at most. */
+const MOST_FROZEN = 300
 
 export interface RoundReport {
   readonly seed: number
   readonly faults: readonly string[]
   readonly counts: ReadonlyMap<string, number>
-  /** Connections whose end the kernel lost, each with what it says: `deaf` explains them. */
-  readonly lost: readonly string[]
   /** Alike in two rounds with the same events in the same order. */
   readonly trace: number
 }
@@ -29,7 +30,7 @@ export interface RoundReport {
  */
 export async function playRound(ground: Ground, seed: number, ms: number): Promise<RoundReport> {
   const random = new Random(seed)
-  const descriptors = ground.real ? openDescriptors() : []
+  const descriptors = ground.real ? openDescriptors() : new Set()
   const peers = ground.peers(random, 0)
   const addresses = await peers.open()
   let keys = CALLERS
@@ -47,11 +48,10 @@ export async function playRound(ground: Ground, seed: number, ms: number): Promi
   )
   caller.listeners.add(caller.man.listen(ground.address(random)))
   caller.listenersChanged()
-  const lost: string[] = []
 
   const [freezes, kills, stops] = [random.next() < 0.3, random.next() < 0.1, random.next() < 0.25]
   const playing = caller.play(ground.sleep(ms))
-  if (freezes && peers.freeze) void ground.sleep(ms / 3).then(() => peers.freeze!(random.below(300)))
+  if (freezes && peers.freeze) void ground.sleep(ms / 3).then(() => peers.freeze!(random.below(MOST_FROZEN)))
   if (kills && peers.kill) void ground.sleep((ms * 2) / 3).then(() => peers.kill!())
   await playing
 
@@ -61,11 +61,14 @@ export async function playRound(ground: Ground, seed: number, ms: number): Promi
   } else {
     caller.drain()
   }
-  const reports = peers.finish().catch((): PeerReport[] => [])
+  const reports = peers.finish().catch((error: Error): PeerReport[] => {
+    // Those that were killed have nothing to say.
+    if (!kills) caller.fault(error.message)
+    return []
+  })
   if (!stops) {
     await Promise.race([caller.ended(), ground.sleep(PATIENCE)])
-    if (caller.live.size > 0) judge(ground, caller, lost)
-    // The peers of those that are deaf are long gone.
+    if (caller.live.size > 0) reportLive(ground, caller)
     for (const { id } of [...caller.live.values()]) caller.man.close(id)
     await bounded(ground, caller, 'a close has no onClosed', caller.ended())
     await checkRest(ground, caller)
@@ -73,13 +76,13 @@ export async function playRound(ground: Ground, seed: number, ms: number): Promi
   }
   const met = await bounded(ground, caller, 'the peers have not ended', reports)
   if (met) compare(caller, met)
-  await closed(peers)
+  await peers.close()
   for (const violation of caller.violations) caller.fault(`grammar: ${violation}`)
   if (ground.real) {
-    const left = openDescriptors().filter((each) => !descriptors.includes(each))
+    const left = [...openDescriptors()].filter((each) => !descriptors.has(each))
     if (left.length > 0) caller.fault(`descriptors left open: ${left.join(', ')}`)
   }
-  return { seed, faults: caller.faults, counts: caller.counts, lost, trace: caller.trace }
+  return { seed, faults: caller.faults, counts: caller.counts, trace: caller.trace }
 }
 
 function drawOptions(random: Random): SockManOptions {
@@ -114,19 +117,24 @@ async function bounded<T>(
   }
 }
 
-/**
- * Whose doing is it that a connection has not ended? A socket that the kernel takes for established, with nothing to
- * read, and whose other end no longer exists, has never been told: a reset that lies beyond the receive window is
- * dropped without an answer (RFC 9293, 3.10.7.4). Everything else is the engine's.
- */
-function judge(ground: Ground, caller: Caller, lost: string[]): void {
+/** A fault for each connection that has not ended, with what the kernel says of both its sockets. */
+function reportLive(ground: Ground, caller: Caller): void {
   for (const connection of caller.live.values()) {
+    const { state, me, them, paused, shut, reader, writer } = connection
     const [mine, theirs] = ground.real ? both(connection) : []
-    const text = `id ${connection.id}, ${connection.state}, ${connection.me} of ${connection.them}, has not ended: ${JSON.stringify({ mine, theirs, paused: connection.paused, shut: connection.shut, received: connection.reader.received, from: connection.reader.key, sent: connection.writer.taken })}`
-    if (mine?.state === 'ESTABLISHED' && mine.receiveQueue === 0 && theirs === undefined) lost.push(text)
-    else caller.fault(text)
+    const known = {
+      mine,
+      theirs,
+      paused,
+      shut,
+      received: reader.received,
+      from: reader.key,
+      sent: writer.taken,
+    }
+    caller.fault(`${connection}, ${state}, ${me} of ${them}, has not ended: ${JSON.stringify(known)}`)
   }
-  if (lost.length > 0) lost.push(JSON.stringify(droppedSegments()))
+  if (ground.real)
+    caller.fault(`the kernel has dropped since it booted: ${JSON.stringify(droppedSegments())}`)
 }
 
 function both({ me, them }: Connection): (ReturnType<typeof kernelSocket> | undefined)[] {
@@ -152,9 +160,4 @@ async function checkRest(ground: Ground, caller: Caller): Promise<void> {
     looks.push(`${woken} wake-ups and ${(user + system) / 1000} ms of CPU`)
   }
   caller.fault(`at rest ${looks.join(', ')} in ${QUIET} ms each`)
-}
-
-/** Whatever the peers still do ends here. */
-async function closed(peers: Peers): Promise<void> {
-  await peers.close()
 }

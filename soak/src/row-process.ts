@@ -7,6 +7,7 @@ const send = (message: object): Promise<void> =>
 
 // The command has ended, or was interrupted: nothing is left behind.
 process.on('disconnect', () => process.exit())
+if (!process.connected) process.exit()
 try {
   const report = await soakRow({
     row: row!,

@@ -14,7 +14,6 @@ export interface RowReport {
   readonly seconds: number
   readonly faults: readonly string[]
   readonly counts: Readonly<Record<string, number>>
-  readonly lost: readonly string[]
   /** Resident bytes after the warm rounds and at the end, each after a collection of garbage. */
   readonly memory: readonly [number, number]
   /** By round: alike in two runs with the same events. */
@@ -35,7 +34,6 @@ export interface RowOptions {
 export async function soakRow({ row, seconds, seed, round, progress }: RowOptions): Promise<RowReport> {
   const counts: Record<string, number> = {}
   const faults: string[] = []
-  const lost: string[] = []
   const traces: number[] = []
   const began = performance.now()
   let memory: [number, number] = [0, 0]
@@ -47,7 +45,6 @@ export async function soakRow({ row, seconds, seed, round, progress }: RowOption
     seconds: (performance.now() - began) / 1000,
     faults,
     counts,
-    lost,
     memory,
     traces,
   })
@@ -59,7 +56,6 @@ export async function soakRow({ row, seconds, seed, round, progress }: RowOption
     await ground.close()
     traces.push(result.trace)
     for (const [what, count] of result.counts) counts[what] = (counts[what] ?? 0) + count
-    lost.push(...result.lost)
     if (result.faults.length > 0) faults.push(...result.faults.map((each) => `seed ${current}: ${each}`))
     const resident = residentMemory()
     if (traces.length <= WARM) memory = [resident, resident]

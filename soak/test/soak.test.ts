@@ -1,4 +1,8 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -131,5 +135,23 @@ describe('the command', () => {
     const { code, stdout } = await soak('--backend', 'poll:sideways', '--minutes', '0')
     expect(stdout).toContain('invalid backend "poll:sideways"')
     expect(code).toBe(1)
+  })
+
+  test('JSON alone on standard output', async () => {
+    const { stdout } = await soak('--backend', 'poll', '--minutes', '0', '--round', '0.1', '--json')
+    expect(JSON.parse(stdout)).toMatchObject([{ row: 'poll', rounds: 1, faults: [] }])
+  })
+
+  test('interrupted in the middle: 130, and no folder of Unix sockets is left', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'soak-test-'))
+    const child = spawn(process.execPath, [cli, '--backend', 'poll', '--minutes', '1', '--round', '30'], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    await once(child.stderr, 'data')
+    child.kill('SIGINT')
+    expect(await once(child, 'exit')).toEqual([130, null])
+    expect(readdirSync(folder)).toEqual([])
+    rmSync(folder, { recursive: true })
   })
 })

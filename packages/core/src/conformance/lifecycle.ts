@@ -297,6 +297,19 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
+    title: 'C9 stop() after connects were aborted: onClosed for each',
+    async run(trial) {
+      const address = await trial.network.silent()
+      const { man, log } = trial.open()
+      const controller = new AbortController()
+      const ids: ConnectionId[] = []
+      for (let n = 0; n < 24; n++) ids.push(man.connect(address, { signal: controller.signal }))
+      controller.abort()
+      await man.stop()
+      for (const id of ids) assert.deepEqual(log.life(id).events, ['closed'])
+    },
+  },
+  {
     title: 'C12 two SockMans are independent',
     async run(trial) {
       const [one, two] = [trial.open(), trial.open()]

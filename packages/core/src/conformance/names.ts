@@ -223,19 +223,6 @@ export const names: readonly Case[] = [
     },
   },
   {
-    title: 'C9 stop() after connects were aborted: onClosed for each',
-    async run(trial) {
-      const address = await trial.network.silent()
-      const { man, log } = trial.open()
-      const controller = new AbortController()
-      const ids: ConnectionId[] = []
-      for (let n = 0; n < CROWD; n++) ids.push(man.connect(address, { signal: controller.signal }))
-      controller.abort()
-      await man.stop()
-      for (const id of ids) assert.deepEqual(log.life(id).events, ['closed'])
-    },
-  },
-  {
     title: 'C80 getters of the caller’s that close the id, and a length that is more than there is',
     async run(trial) {
       const watched = trial.open()
