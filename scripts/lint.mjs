@@ -1,7 +1,8 @@
-// The checks that need no running program: style, types, packages.
+// The checks that need no running program: style, types, packages, roles of threads.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { quiet } from './child.mjs'
+import { checkRoles } from './roles.mjs'
 import { turbo } from './turbo.mjs'
 import { at, manifest, packageFolders } from './workspace.mjs'
 
@@ -17,11 +18,11 @@ function cppFiles() {
   )
 }
 
-const hasClangFormat = () => spawnSync('clang-format', ['--version']).status === 0
+const installed = (program) => spawnSync(program, ['--version']).status === 0
 
 /**
- * Runs every check, also after one failed, and prints `N passed, N failed` over the checks. clang-format is asked
- * where it is installed. Resolves to whether all passed.
+ * Runs every check, also after one failed, and prints `N passed, N failed` over the checks. clang-format and clang are
+ * asked where they are installed. Resolves to whether all passed.
  */
 export async function lint(env) {
   const published = packageFolders().filter((folder) => !manifest(folder).private)
@@ -37,11 +38,18 @@ export async function lint(env) {
     )
   }
   if (files.length > 0) {
-    if (hasClangFormat()) {
+    if (installed('clang-format')) {
       results.push(await quiet('clang-format', 'clang-format', ['--dry-run', '-Werror', ...files], { env }))
     } else {
       console.log('skipped clang-format, it is not installed: apt-get install -y clang-format')
     }
+  }
+  if (installed('clang++')) {
+    const roles = await checkRoles(env)
+    if (roles.skipped) console.log(`skipped the check of roles: ${roles.skipped}`)
+    else results.push(...roles)
+  } else {
+    console.log('skipped the check of roles, clang is not installed: apt-get install -y clang')
   }
   const passed = results.filter(Boolean).length
   console.log(`${passed} passed, ${results.length - passed} failed`)

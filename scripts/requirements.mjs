@@ -29,16 +29,16 @@ function compilers() {
   return onPath('clang++') ? { CC: 'clang', CXX: 'clang++' } : undefined
 }
 
-/** Whether liburing can be compiled and linked here: asks what the backend's own build asks. */
-function hasLiburing(env) {
-  const script = at('packages/backend-iouring/have-liburing.cjs')
-  return spawnSync(process.execPath, [script], { env, encoding: 'utf8' }).stdout.trim() === 'yes'
+/** Whether a library can be compiled and linked here: asks what the build asks, which is `script`. */
+function has(script, env) {
+  return spawnSync(process.execPath, [at(script)], { env, encoding: 'utf8' }).stdout.trim() === 'yes'
 }
 
 /**
  * Checks Node and the tools of a native build. Returns the environment the build needs (compilers, and whether
- * liburing is there, so that a cached build without it is not taken for one with it). When something is missing it
- * names the line that installs it and exits with 1. Without liburing it says so in one line and goes on.
+ * liburing and the system's libuv are there, so that a cached build without them is not taken for one with them). When
+ * something is missing it names the line that installs it and exits with 1. Without liburing it says so in one line and
+ * goes on; libuv is for one test alone, which says that it is left out.
  */
 export function checkRequirements() {
   const [major, minor] = process.versions.node.split('.').map(Number)
@@ -54,11 +54,12 @@ export function checkRequirements() {
     console.error(`missing on this machine: ${missing.join(', ')}. Install with\n\n    ${aptLine(missing)}\n`)
     process.exit(1)
   }
-  const liburing = hasLiburing({ ...process.env, ...found })
+  const liburing = has('packages/backend-iouring/have-liburing.cjs', { ...process.env, ...found })
   if (!liburing) {
     console.error(
       `io_uring backend: not built, liburing is missing. Enable it with: ${aptLine(['liburing-dev'])}`,
     )
   }
-  return { ...found, SOCKMAN_LIBURING: liburing ? 'yes' : 'no' }
+  const libuv = has('tests/have-libuv.cjs', { ...process.env, ...found })
+  return { ...found, SOCKMAN_LIBURING: liburing ? 'yes' : 'no', SOCKMAN_LIBUV: libuv ? 'yes' : 'no' }
 }

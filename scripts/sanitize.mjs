@@ -35,18 +35,17 @@ function build(folder, flags) {
   if (status !== 0) process.exit(1)
 }
 
-/** Builds `folder` with the sanitizer, runs `command`, builds `folder` as it was; whether the command ended well. */
-function sanitized(name, folder, command, env) {
+/** Builds `folder` with the sanitizer, runs `commands`, builds `folder` as it was; whether all of them ended well. */
+function sanitized(name, folder, commands, env) {
   build(folder, flags)
-  const [file, ...args] = command
-  const { status } = spawnSync(file, args, {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, ...options, ...env },
+  const results = commands.map(([file, ...args]) => {
+    const run = { cwd: root, stdio: 'inherit', env: { ...process.env, ...options, ...env } }
+    const { status } = spawnSync(file, args, run)
+    console.log(`${kind} sanitizer, ${name}: ${status === 0 ? 'clean' : `exit code ${status}`}`)
+    return status === 0
   })
-  console.log(`${kind} sanitizer, ${name}: ${status === 0 ? 'clean' : `exit code ${status}`}`)
   build(folder, '')
-  return status === 0
+  return results.every(Boolean)
 }
 
 function preload() {
@@ -56,9 +55,14 @@ function preload() {
 
 const wanted = names.length > 0 ? names : known
 const clean = wanted.filter((name) => {
-  if (name === 'native') return sanitized('C++ tests', 'tests', ['tests/build/Release/loop-test'], {})
+  if (name === 'native') {
+    const programs = ['loop-test', 'engine-contract-test'].map((program) => [
+      `tests/build/Release/${program}`,
+    ])
+    return sanitized('C++ tests', 'tests', programs, {})
+  }
   const suite = [process.execPath, '--expose-gc', 'scripts/suite.mjs', join(root, 'packages'), name]
-  return sanitized(name, `packages/backend-${name}`, suite, preload())
+  return sanitized(name, `packages/backend-${name}`, [suite], preload())
 })
 console.log(`${clean.length} passed, ${wanted.length - clean.length} failed`)
 process.exit(clean.length === wanted.length ? 0 : 1)

@@ -15,7 +15,7 @@ const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name
 export function start(
   name: string,
   args: readonly string[],
-  { stdio = 'pipe' as StdioOptions, timeout = 20_000 } = {},
+  { stdio = 'pipe' as StdioOptions, timeout = 60_000 } = {},
 ) {
   const program = name.endsWith('.py') ? 'python3' : process.execPath
   return spawn(program, [fixture(name), ...args], { stdio, timeout, killSignal: 'SIGKILL' })

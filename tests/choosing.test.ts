@@ -1,45 +1,12 @@
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import type { Backend, SelectionReport } from '@sockman/core'
+import type { Backend } from '@sockman/core'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ended } from './child'
+import { ALL, answer, caged, choosing, DOCTOR, filtered, IO_URING, told } from './cage'
 import { load } from './fixtures/backend.mjs'
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const [EPERM, ENOSYS, EMFILE] = [1, 38, 24]
-const IO_URING = { setup: 425, enter: 426, register: 427 }
-const ALL = Object.values(IO_URING).join(',')
-
-const DOCTOR = ['node_modules/sockman/bin/sockman.js', 'doctor']
-const choosing = (options: object, free?: number) => [
-  'fixtures/choose.mjs',
-  JSON.stringify(options),
-  ...(free === undefined ? [] : [String(free)]),
-]
-
-/** Runs a program of this Node behind a seccomp filter. Answers what it wrote. */
-async function filtered(errno: number, syscalls: string, [script, ...args]: readonly string[]) {
-  const filter = [at('fixtures/seccomp.py'), String(errno), syscalls]
-  return await answer('python3', [...filter, process.execPath, at(script!), ...args])
-}
 
 /** Where at most 64 descriptors can be open. */
-async function starved([script, ...args]: readonly string[]) {
-  return await answer('prlimit', ['--nofile=64:64', process.execPath, at(script!), ...args])
-}
-
-async function answer(command: string, args: readonly string[]) {
-  const { SOCKMAN_BACKEND: _, ...env } = process.env
-  const { code, stderr, stdout } = await ended(spawn(command, args, { env, cwd: at('.') }))
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  return stdout
-}
-
-interface Told {
-  selection?: SelectionReport
-  error?: Record<string, unknown> & { message: string; remedy: string }
-}
-const told = (stdout: string) => JSON.parse(stdout) as Told
+const starved = (program: readonly string[]) => caged(['prlimit', '--nofile=64:64'], program)
 
 const iouring: Backend = await load('iouring')
 

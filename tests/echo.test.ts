@@ -9,7 +9,7 @@ import { type Row, requireRow, rows } from './rows'
 import { full } from './size'
 
 const total = full ? 2 ** 30 : 2 ** 26
-const timeout = full ? 300_000 : 20_000
+const timeout = full ? 300_000 : 60_000
 
 interface Digests {
   sent: string

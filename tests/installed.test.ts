@@ -117,10 +117,16 @@ describe.each(backends)('%s, installed', (backend) => {
     expect(readFileSync(installed(name, 'build/not-built.txt'), 'utf8').split('\n', 1)[0]).not.toBe('')
     expect((answer.probe as { message: string }).message).not.toContain('install script')
   })
+})
 
+describe.concurrent.each(backends)('%s, installed', (backend) => {
+  const name = nameOf(backend)
+
+  // A compiler takes one core, whatever there is: two at a time.
   test(
     'builds, and carries bytes',
     async (context) => {
+      const { expect } = context
       await npm(folder, ['rebuild', name])
       const { probe } = await look(name)
       if (!probe.available) {

@@ -14,7 +14,7 @@ for (const row of rows) {
     if (SETSOCKOPT === undefined) context.skip(`the number of setsockopt(2) on ${process.arch} is not known`)
     const filter = [fixture('seccomp.py'), `${EPERM}`, `${SETSOCKOPT}`, process.execPath]
     const args = [...filter, fixture('sockopt.mjs'), row.backend.name, row.drive]
-    const { code, signal, stdout, stderr } = await ended(spawn('python3', args, { timeout: 20_000 }))
+    const { code, signal, stdout, stderr } = await ended(spawn('python3', args, { timeout: 60_000 }))
     expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' })
     const { arrived, port, warnings } = JSON.parse(stdout)
     expect(arrived).toBe('works')

@@ -14,9 +14,14 @@ exports.nodeGyp = () => {
   }
 }
 
+/** The folder that has the running Node's headers in `include/node`; undefined when node-gyp has to fetch them. */
+exports.nodeFolder = () => {
+  const beside = existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
+  return process.env.npm_config_nodedir ?? beside
+}
+
 /** Arguments of node-gyp: the headers beside the running Node where they are (pnpm does not pass `nodedir` on); else it fetches them. */
 exports.rebuild = () => {
-  const beside = existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
-  const nodedir = process.env.npm_config_nodedir ?? beside
+  const nodedir = exports.nodeFolder()
   return ['rebuild', '--jobs=max', ...(nodedir ? [`--nodedir=${nodedir}`] : [])]
 }

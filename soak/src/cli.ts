@@ -108,20 +108,20 @@ async function run(row: string): Promise<RowReport | { row: string; faults: stri
   return { row, faults, ...(last && { last }) }
 }
 
+/** For people: beside JSON on the other stream. */
+const say = json ? console.error : console.log
+
 const reports: Awaited<ReturnType<typeof run>>[] = []
 for (const row of backend ?? (await engineRows())) {
   if (interrupted) break
   const report = await run(row)
   reports.push(report)
-  if (json) continue
   const whole = 'rounds' in report ? report : report.last
-  console.log(whole ? line(whole) : report.row)
-  for (const fault of report.faults) console.log(`    FAULT ${fault.replaceAll('\n', '\n      ')}`)
+  say(whole ? line(whole) : report.row)
+  for (const fault of report.faults) say(`    FAULT ${fault.replaceAll('\n', '\n      ')}`)
 }
 rmSync(folder, { recursive: true, force: true })
 if (json) console.log(JSON.stringify(reports))
 const failed = reports.filter(({ faults }) => faults.length > 0).length
-// Beside JSON the counts are for people.
-const say = json ? console.error : console.log
 say(`${reports.length - failed} passed, ${failed} failed`)
 process.exitCode = interrupted ? 130 : failed > 0 ? 1 : 0

@@ -1,16 +1,13 @@
 // epoll(7), level-triggered: the kernel keeps the interests, and each port what the kernel knows of it, so
-// that only a change of interest is a system call.
-//
-// Not edge-triggered: an edge is lost unless one reads until EAGAIN, which is one more recv for each event,
-// and it comes for paused connections too. A level costs no call: the kernel looks again in the next wait.
+// that only a change of interest is a system call. Why not edge-triggered: N49. A number such as N49 is a
+// line of docs/native.md.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/epoll.h>
-
 #include <sockman/readiness_engine.h>
+#include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -30,11 +27,13 @@ class EpollPoller {
   static Result<EpollPoller> open() {
     auto wakeup = Wakeup::open();
     if (!wakeup) return wakeup.failure();
-    Fd outer(::epoll_create1(EPOLL_CLOEXEC));
-    if (!outer) return Failure::last("epoll_create1");
-    Fd inner(::epoll_create1(EPOLL_CLOEXEC));
-    if (!inner) return Failure::last("epoll_create1");
-    if (!furnish(*wakeup, outer, inner)) return Failure::last("epoll_ctl");
+    const int first = sys::epollCreate();
+    if (first < 0) return Failure::of(first, "epoll_create1");
+    Fd outer(first);
+    const int second = sys::epollCreate();
+    if (second < 0) return Failure::of(second, "epoll_create1");
+    Fd inner(second);
+    if (const int error = furnish(*wakeup, outer, inner)) return Failure::of(error, "epoll_ctl");
     return EpollPoller(std::move(*wakeup), std::move(outer), std::move(inner));
   }
 
@@ -62,16 +61,16 @@ class EpollPoller {
     port.index.events = events;
     tell(port, port.index.known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
   }
-  /// No mask silences a hang-up, so it is taken out.
+  /// No mask silences a hang-up, so the descriptor is taken out of the set (N18).
   void mute(Port& port) {
     if (!std::exchange(port.index.known, false)) return;
-    if (::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, port.fd.get(), nullptr) < 0) lost_ = true;
+    if (sys::epollControl(inner_.get(), EPOLL_CTL_DEL, port.fd.get(), nullptr) < 0) lost_ = true;
   }
 
   void wait(Time deadline) {
-    if (lost_) renew();
-    found_ = ::epoll_wait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
-                          millisecondsUntil(deadline));
+    if (lost_ && !renew()) return wakeup_.awaitInstead(deadline);
+    found_ = sys::epollWait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
+                            millisecondsUntil(deadline));
   }
   void wake() const { wakeup_.signal(); }
 
@@ -97,7 +96,7 @@ class EpollPoller {
   static constexpr size_t kEventsPerWait = 256;
   static constexpr uint64_t kWakeup = UINT64_MAX;
 
-  /// Events name a slot and its generation, never a port: what a removed one left behind finds nobody.
+  /// Events name a slot and its generation, never a port: what a removed port left behind finds nobody (N49).
   struct Slot {
     Port* port = nullptr;
     uint32_t generation = 0;
@@ -106,12 +105,13 @@ class EpollPoller {
   EpollPoller(Wakeup wakeup, Fd outer, Fd inner)
       : wakeup_(std::move(wakeup)), outer_(std::move(outer)), inner_(std::move(inner)) {}
 
-  static bool furnish(const Wakeup& wakeup, const Fd& outer, const Fd& inner) {
+  /// 0, or a negative errno.
+  static int furnish(const Wakeup& wakeup, const Fd& outer, const Fd& inner) {
     // By edges a signal is taken back by its report: it need not be read. The count lasts 2^64 signals.
     epoll_event signals{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeup}};
     epoll_event anything{.events = EPOLLIN, .data = {}};
-    return ::epoll_ctl(inner.get(), EPOLL_CTL_ADD, wakeup.fd(), &signals) == 0 &&
-           ::epoll_ctl(outer.get(), EPOLL_CTL_ADD, inner.get(), &anything) == 0;
+    const int error = sys::epollControl(inner.get(), EPOLL_CTL_ADD, wakeup.fd(), &signals);
+    return error ? error : sys::epollControl(outer.get(), EPOLL_CTL_ADD, inner.get(), &anything);
   }
 
   Port* find(uint64_t token) const {
@@ -122,29 +122,34 @@ class EpollPoller {
   void tell(Port& port, int operation) {
     const uint64_t token = uint64_t{slots_[port.index.slot].generation} << 32 | port.index.slot;
     epoll_event event{.events = port.index.events, .data = {.u64 = token}};
-    port.index.known = ::epoll_ctl(inner_.get(), operation, port.fd.get(), &event) == 0;
+    int error = -sys::epollControl(inner_.get(), operation, port.fd.get(), &event);
+    // The set still has it when a change, or its removal, was refused.
+    if (error == EEXIST) error = -sys::epollControl(inner_.get(), EPOLL_CTL_MOD, port.fd.get(), &event);
+    port.index.known = error == 0;
     if (port.index.known) return;
-    // It would never be heard of again: the next wait reports it, and what is done about it meets the error.
-    if (errno == ENOSPC || errno == ENOMEM) ::shutdown(port.fd.get(), SHUT_RDWR);
+    // It would never be heard of again: the next `ready` reports it. What the set does not know was closed by
+    // somebody.
+    port.refused = error == ENOENT ? EBADF : error;
     if (operation == EPOLL_CTL_MOD) lost_ = true;
     refused_.push_back(token);
     wake();
   }
 
   /// A descriptor closed behind our back is known by its number no more, and stays in the set, ready for
-  /// ever, while a duplicate of it is open anywhere: the set is made anew. Where that is refused, in the next
-  /// wait.
-  void renew() {
+  /// ever, while a duplicate of it is open anywhere: the set is made anew (N49, C39). False where that is
+  /// refused: it is tried again in the next wait, and until then nothing is found.
+  bool renew() {
     {
       // Its own number is given back at once: it may be that of the closed one, which the port still closes.
-      Fd fresh(::epoll_create1(EPOLL_CLOEXEC));
-      if (!fresh || ::dup3(fresh.get(), inner_.get(), O_CLOEXEC) < 0) return;
+      const Fd fresh(std::max(-1, sys::epollCreate()));
+      if (!fresh || sys::replace(fresh.get(), inner_.get()) < 0) return false;
     }
-    if (!furnish(wakeup_, outer_, inner_)) return;
+    if (furnish(wakeup_, outer_, inner_) != 0) return false;
     lost_ = false;
     for (const Slot& slot : slots_) {
       if (slot.port && slot.port->index.known) tell(*slot.port, EPOLL_CTL_ADD);
     }
+    return true;
   }
 
   Wakeup wakeup_;

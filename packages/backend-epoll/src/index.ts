@@ -5,7 +5,7 @@ export const backend: NativeBackend = nativeBackend({
   name: 'epoll',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-epoll with a C++20 compiler, make and python3 installed',
-  whenRefused: (code) => ({
+  whenRefused: ({ code }) => ({
     remedy: code === 'ENOSPC' ? 'raise the sysctl fs.epoll.max_user_watches' : '',
   }),
   supports: {

@@ -1,6 +1,5 @@
+// A number such as N47 is a line of docs/native.md.
 #include "iouring_engine.h"
-
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
@@ -9,11 +8,12 @@ namespace sockman {
 namespace {
 
 constexpr unsigned kSubmissions = 512;
-constexpr unsigned kCompletions = 8 * kSubmissions;
-constexpr uint16_t kIncremental = 2;  // IOU_PBUF_RING_INC, kernel 6.12
+constexpr unsigned kCompletions = 8 * kSubmissions;  // N29
+constexpr uint16_t kIncremental = 2;                 // IOU_PBUF_RING_INC, kernel 6.12
 constexpr uint32_t kMostBuffers = 32768;
 
-/// Best first; the next is tried on EINVAL. SINGLE_ISSUER and DEFER_TASKRUN: kernel 6.1; COOP_TASKRUN: 5.19.
+/// Best first; the next is tried on EINVAL (N47). SINGLE_ISSUER and DEFER_TASKRUN: kernel 6.1; COOP_TASKRUN:
+/// 5.19.
 constexpr uint32_t kLadder[] = {
     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
         IORING_SETUP_TASKRUN_FLAG,
@@ -42,6 +42,7 @@ Result<std::unique_ptr<IoUringEngine>> IoUringEngine::open(ReceivePool& pool, uv
   std::unique_ptr<IoUringEngine> engine(new IoUringEngine(std::move(*wakeup), pool, nodeLoop != nullptr));
   if (auto failure = engine->setUp()) return *failure;
   if (auto failure = engine->tryOut()) return *failure;
+  drivingThread.assertHeld();  // nobody drives yet
   if (auto failure = engine->registerBuffers()) return *failure;
   return engine;
 }
@@ -51,67 +52,67 @@ std::optional<Failure> IoUringEngine::setUp() {
     io_uring_params params{};
     setupFlags_ = params.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
     params.cq_entries = kCompletions;
-    const int error = io_uring_queue_init_params(kSubmissions, &ring_, &params);
+    const int error = sys::uring::setUp(kSubmissions, ring_, params);
     if (error == 0) {
       open_ = true;
       break;
     }
-    if (error != -EINVAL) return Failure{-error, "io_uring_setup"};
+    if (error != -EINVAL) return Failure::of(error, "io_uring_setup");
   }
   if (!open_) return Failure{EINVAL, "io_uring_setup"};
   if (!inline_) return std::nullopt;
-  const int error = io_uring_register_eventfd(&ring_, wakeup_.fd());
-  return error ? std::optional(Failure{-error, "io_uring_register"}) : std::nullopt;
+  const int error = sys::uring::watchBy(ring_, wakeup_.fd());
+  return error ? std::optional(Failure::of(error, "io_uring_register")) : std::nullopt;
 }
 
 /// Whether what is used is there and allowed: a filter may pass io_uring_setup and refuse the calls that
-/// follow.
+/// follow (N47).
 std::optional<Failure> IoUringEngine::tryOut() {
   // With nothing to submit a disabled ring answers EBADFD.
-  const int answer = io_uring_enter(static_cast<unsigned>(ring_.ring_fd), 0, 0, 0, nullptr);
-  if (answer != -EBADFD) return Failure{-answer, "io_uring_enter"};
-  const std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(io_uring_get_probe_ring(&ring_),
-                                                                              io_uring_free_probe);
-  if (!probe) return Failure{EINVAL, "io_uring_register"};
-  for (int opcode : kOpcodes) {
-    if (!io_uring_opcode_supported(probe.get(), opcode)) return Failure{EINVAL, "io_uring_register"};
-  }
-  return std::nullopt;
+  const int answer = sys::uring::tryToEnter(ring_);
+  if (answer != -EBADFD) return Failure::of(answer, "io_uring_enter");
+  const int error = sys::uring::probe(ring_, kOpcodes);
+  return error ? std::optional(Failure::of(error, "io_uring_register")) : std::nullopt;
 }
 
 std::optional<Failure> IoUringEngine::registerBuffers() {
   bufferEntries_ = std::min(kMostBuffers, std::bit_ceil(pool_.most()));
   const size_t size = bufferEntries_ * sizeof(io_uring_buf);
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return Failure::last("mmap");
+  int refused = 0;
+  void* memory = sys::map(size, refused);
+  if (!memory) return Failure{refused, "mmap"};
   buffers_ = static_cast<io_uring_buf_ring*>(memory);
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<uintptr_t>(memory);
   registration.ring_entries = bufferEntries_;
   registration.bgid = kGroup;
   registration.pad = kIncremental;  // the field newer headers call flags
-  int error = io_uring_register_buf_ring(&ring_, &registration, 0);
+  int error = sys::uring::registerBuffers(ring_, registration);
   incremental_ = error == 0;
   if (error == -EINVAL) {
     registration.pad = 0;
-    error = io_uring_register_buf_ring(&ring_, &registration, 0);
+    error = sys::uring::registerBuffers(ring_, registration);
   }
-  if (error != 0) return Failure{-error, "io_uring_register"};
+  if (error != 0) return Failure::of(error, "io_uring_register");
   io_uring_buf_ring_init(buffers_);
+  lentBlocks_.resize(bufferEntries_);
+  for (uint32_t buffer = 0; buffer < bufferEntries_; buffer++) freeBuffers_.push_back(buffer);
   refill();
   return std::nullopt;
 }
 
 IoUringEngine::~IoUringEngine() {
   if (open_) {
-    if (buffers_) io_uring_unregister_buf_ring(&ring_, kGroup);
+    // The kernel may refuse this for a network thread's ring (EEXIST), which takes the buffers along (N19).
+    if (buffers_) sys::ignored(io_uring_unregister_buf_ring(&ring_, kGroup));
     io_uring_queue_exit(&ring_);
   }
-  if (buffers_) ::munmap(buffers_, bufferEntries_ * sizeof(io_uring_buf));
+  if (buffers_) sys::unmap(buffers_, bufferEntries_ * sizeof(io_uring_buf));
 }
 
 void IoUringEngine::enable() {
-  io_uring_enable_rings(&ring_);
+  // Refused, it is tried again where the ring is to be entered.
+  sys::ignored(mayEnter());
   if (!inline_) armWake();
 }
 
@@ -131,24 +132,42 @@ Details IoUringEngine::libraries() {
 }
 
 io_uring_sqe* IoUringEngine::next() {
-  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  while (!sqe) {
-    submit();
-    sqe = io_uring_get_sqe(&ring_);
-  }
-  return sqe;
+  if (io_uring_sq_space_left(&ring_) == 0) submit();
+  return submissions_.next(ring_);
 }
 
 void IoUringEngine::track(io_uring_sqe* sqe, Port& port, Tag tag) {
+  static constexpr sys::Point kPoints[] = {
+      /* none */ sys::Point::uring_wake, sys::Point::uring_accept,    sys::Point::uring_recv,
+      sys::Point::uring_sendmsg,         sys::Point::uring_connected, sys::Point::uring_watch,
+      sys::Point::uring_cancel,
+  };
   sqe->user_data = reinterpret_cast<uintptr_t>(&port) | static_cast<uint64_t>(tag);
+  sys::uring::mayFail(kPoints[static_cast<size_t>(tag)], sqe);
   port.inFlight++;
 }
 
+/// Whether the kernel may be asked: not for a moment after it refused, so that a shortage is not met by a spin.
+bool IoUringEngine::mayEnter() {
+  if (askAgain_ != 0 && now() < askAgain_) return false;
+  askAgain_ = 0;
+  if (!enabled_) note(sys::uring::enable(ring_));
+  enabled_ = askAgain_ == 0;
+  return enabled_;
+}
+
+/// What the kernel answered. It is busy when completions wait: to reap them is the way on.
+void IoUringEngine::note(int answer) {
+  if (sys::uring::isRefused(answer) && io_uring_cq_ready(&ring_) == 0) askAgain_ = now() + kAskAgain;
+}
+
 void IoUringEngine::armWake() {
-  // Multishot, and never read: each signal is a completion, whatever the count has come to.
+  // Multishot, and the eventfd is never read: each signal is a completion, whatever the count has come to
+  // (N47).
   io_uring_sqe* sqe = next();
   io_uring_prep_poll_multishot(sqe, wakeup_.fd(), POLLIN);
   sqe->user_data = static_cast<uint64_t>(Tag::wake);
+  sys::uring::mayFail(sys::Point::uring_wake, sqe);
 }
 
 void IoUringEngine::accept(Port& port, bool once) {
@@ -188,10 +207,10 @@ void IoUringEngine::armReceive(Port& port) {
   armWatch(port);
   io_uring_sqe* sqe = next();
   const size_t block = pool_.blockSize();
-  // Multishot where it can be told to stay within the room there is (kernel 6.17: at most `len` at a time,
-  // and none after the first that makes it `optlen`, file_index in older headers, or more). Else, with little
-  // room, or with few free blocks, of which the first should not take them all: one receive, cut to fit.
-  if (limited_ && !port.hungUp && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
+  // Multishot where the receive can be told to stay within the room (kernel 6.17: at most `len` at a time,
+  // and none once `optlen`, file_index in older headers, or more has come). Else, with little room, with few
+  // free blocks, which one port should not take all, or after the peer's end: one receive, cut to fit (N28).
+  if (limited_ && !port.endSeen && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
     io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
     sqe->len = static_cast<uint32_t>(block);
     sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
@@ -211,16 +230,19 @@ void IoUringEngine::stopReceiving(Port& port) {
     port.cancelling = true;
     cancel(port, Tag::receive);
   }
+  // The watch saw the end while the port received, and left the report to the receive, which is no more: the
+  // next `reap` reports it (N57).
+  if (port.hungUp && !port.hangUpTold) hangUps_.push_back(&port);
   armWatch(port);
 }
 
-/// Reports what poll(2) reports without being asked: an error, or the end of both directions. Multishot,
-/// since this poll reports the peer's end too (POLLRDHUP), and a reset may follow that.
+/// Looks for the peer's end, and for what poll(2) reports without being asked: an error, or the end of both
+/// directions. Multishot, since a reset may follow the peer's end (N18).
 void IoUringEngine::armWatch(Port& port) {
   if (port.watchArmed || port.hungUp) return;
   port.watchArmed = true;
   io_uring_sqe* sqe = next();
-  io_uring_prep_poll_multishot(sqe, port.fd.get(), 0);
+  io_uring_prep_poll_multishot(sqe, port.fd.get(), POLLRDHUP);
   track(sqe, port, Tag::watch);
 }
 
@@ -239,13 +261,14 @@ void IoUringEngine::cancel(Port& port, Tag tag) {
   track(sqe, port, Tag::cancel);
 }
 
-/// close(2) cancels nothing: cancel, await every terminal completion, then the descriptor may go. One by one:
-/// a cancel by descriptor finds nothing, or another's requests, when that was closed behind our back.
+/// close(2) cancels nothing: each request is cancelled by its own name, and its terminal completion awaited,
+/// before the descriptor may go (N19).
 void IoUringEngine::forget(Port& port) {
   if (port.forgetting) return;
   port.forgetting = true;
   port.accepting = port.receiving = false;
   unlist(port);
+  std::erase(hangUps_, &port);
   listIfForgotten(port);
   if (port.acceptArmed) cancel(port, Tag::accept);
   if (port.receiveArmed) cancel(port, Tag::receive);
@@ -258,7 +281,7 @@ void IoUringEngine::forget(Port& port) {
 void IoUringEngine::listIfForgotten(Port& port) {
   if (!port.forgetting || port.listed || port.inFlight > 0) return;
   port.listed = true;
-  forgotten_.push_back(&port);
+  forgotten_.add(port);
 }
 
 void IoUringEngine::unlist(Port& port) {
@@ -268,23 +291,26 @@ void IoUringEngine::unlist(Port& port) {
   std::erase(served_, &port);
 }
 
-/// The kernel takes blocks first in, first out: no more are lent than the initial pool, so that they stay in
-/// cache.
+/// The kernel takes blocks first in, first out: no more blocks are lent than the initial pool has, so that
+/// they stay in the cache (N27).
 void IoUringEngine::refill() {
   int added = 0;
   const int mask = static_cast<int>(bufferEntries_ - 1);
-  while (lent_ < pool_.initial() && lent_ < bufferEntries_) {
+  while (lent_ < pool_.initial() && !freeBuffers_.empty()) {
     const uint32_t block = pool_.claim();
     if (block == ReceivePool::kNone) break;
+    const uint32_t buffer = freeBuffers_.back();
+    freeBuffers_.pop_back();
+    lentBlocks_[buffer] = block;
     io_uring_buf_ring_add(buffers_, pool_.at(block), static_cast<unsigned>(pool_.blockSize()),
-                          static_cast<uint16_t>(block), mask, added++);
+                          static_cast<uint16_t>(buffer), mask, added++);
     lent_++;
   }
   if (added > 0) io_uring_buf_ring_advance(buffers_, added);
 }
 
-/// All that starve are armed as soon as there is a block: one that has no data yet would keep another from it
-/// for ever.
+/// All ports that starve are armed as soon as there is a block: a port without data would keep another from
+/// the block for ever (N5).
 void IoUringEngine::replenish() {
   refill();
   while (!starved_.empty() && lent_ > 0) {
@@ -295,23 +321,40 @@ void IoUringEngine::replenish() {
   }
 }
 
+/// A cancel that was refused: what was to end has not, and nobody else would ask.
+void IoUringEngine::cancelAgain(Port& port) {
+  askAgain_ = now() + kAskAgain;
+  if (port.acceptArmed && !port.accepting) cancel(port, Tag::accept);
+  if (port.receiveArmed && (port.cancelling || port.forgetting)) cancel(port, Tag::receive);
+  if (!port.forgetting) return;
+  if (port.watchArmed) cancel(port, Tag::watch);
+  if (port.sendArmed) cancel(port, Tag::send);
+  if (port.connectArmed) cancel(port, Tag::connect);
+}
+
+bool IoUringEngine::fill() {
+  const int answer = submissions_.fill(ring_);
+  note(answer);
+  return answer == 0;
+}
+
 void IoUringEngine::submit() {
-  if (io_uring_sq_ready(&ring_) == 0) return;
+  if (!unsubmitted() || !mayEnter() || !fill()) return;
   counters_.syscalls.add();
-  io_uring_submit(&ring_);
+  note(sys::uring::submit(ring_));
 }
 
 void IoUringEngine::wait(Time deadline) {
   counters_.syscalls.add();
-  const Time left = !forgotten_.empty()  ? 0
-                    : deadline == kNever ? kNever
-                                         : std::max<Time>(0, deadline - now());
-  if (left == kNever) {
-    io_uring_submit_and_wait(&ring_, 1);
+  const bool due = reportsOwn() || io_uring_cq_ready(&ring_) > 0;
+  if (!mayEnter() || !fill()) {
+    wakeup_.awaitInstead(due ? 0 : deadline);
+    if (!inline_)
+      wakeup_.clear();  // else Node's loop would miss the signal, and this is no more than its end
   } else {
+    const Time left = due ? 0 : deadline == kNever ? kNever : std::max<Time>(0, deadline - now());
     __kernel_timespec time{left / 1'000'000'000, left % 1'000'000'000};
-    io_uring_cqe* cqe;
-    io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &time, nullptr);
+    note(left == kNever ? sys::uring::submitAndWait(ring_) : sys::uring::submitAndWait(ring_, &time));
   }
   counters_.wakeups.add();
 }

@@ -1,22 +1,26 @@
 // io_uring(7): multishot accept and receive into buffers that the kernel picks.
 //
 // The life of a receive: (1) a multishot request names buffer group 0; (2) the kernel takes the block at the
-// head of the buffer ring, fills part of it and posts a completion with the block's number; (3) the
+// head of the buffer ring, fills part of it and posts a completion with the buffer's number; (3) the
 // completion becomes a record over those bytes; (4) when all records of a used-up block are consumed,
 // `replenish` puts it back at the tail. With incremental buffers (kernel 6.12) a block serves many
-// completions, else one.
+// completions, else one (N2). A number such as N2 is a line of docs/native.md.
 #pragma once
 
 #include <liburing.h>
 #include <poll.h>
 
 #include <sockman/engine.h>
+#include <sockman/forgotten.h>
+#include <sockman/roles.h>
 #include <sockman/sockets.h>
 #include <sockman/wakeup.h>
 
 #include <deque>
 #include <optional>
 #include <vector>
+
+#include "sys_uring.h"
 
 namespace sockman {
 
@@ -31,38 +35,44 @@ class IoUringEngine {
     bool accepting = false, once = false, receiving = false;  // wanted
     bool acceptArmed = false, receiveArmed = false, watchArmed = false;
     bool sendArmed = false, connectArmed = false;
-    bool cancelling = false, starved = false, hungUp = false;
+    bool cancelling = false, starved = false;
+    bool endSeen = false;                     // by the watch: the peer's end, or the end of both directions
+    bool hungUp = false, hangUpTold = false;  // the watch has seen the latter, and the sink was told
     bool forgetting = false, listed = false;
   };
 
-  /// Creates the ring disabled: whoever enables it is its only submitter (DEFER_TASKRUN).
+  /// Creates the ring disabled: whoever enables it is its only submitter (DEFER_TASKRUN; N47).
   static Result<std::unique_ptr<IoUringEngine>> open(ReceivePool& pool, uv_loop_s* nodeLoop);
-  /// Everything was forgotten. The ring goes before the memory it writes to.
+  /// Everything was forgotten. The ring goes before the memory it writes to (N19).
   ~IoUringEngine();
 
-  void enable();
-  void accept(Port& port, bool once);
-  void stopAccepting(Port& port);
-  void connect(Port& port);
-  void receive(Port& port);
-  void stopReceiving(Port& port);
-  void send(Port& port);
-  void forget(Port& port);
-  void replenish();
-  bool starving() const { return !starved_.empty(); }
+  void enable() SOCKMAN_REQUIRES(drivingThread);
+  void accept(Port& port, bool once) SOCKMAN_REQUIRES(drivingThread);
+  void stopAccepting(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void connect(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void receive(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void stopReceiving(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void send(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void forget(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void replenish() SOCKMAN_REQUIRES(drivingThread);
+  bool starving() const SOCKMAN_REQUIRES(drivingThread) { return !starved_.empty(); }
 
-  void wait(Time deadline);
+  void wait(Time deadline) SOCKMAN_REQUIRES(drivingThread);
   void wake() { wakeup_.signal(); }
-  void submit();
+  void submit() SOCKMAN_REQUIRES(drivingThread);
   template <class Sink>
-  void reap(Sink& sink);
-  bool busy() const {
-    return io_uring_sq_ready(&ring_) > 0 || io_uring_cq_ready(&ring_) > 0 || !forgotten_.empty() ||
+  void reap(Sink& sink) SOCKMAN_REQUIRES(drivingThread);
+  bool busy() const SOCKMAN_REQUIRES(drivingThread) {
+    if (io_uring_cq_ready(&ring_) > 0 || reportsOwn()) return true;
+    if (askAgain_ != 0) return false;
+    return unsubmitted() ||
            (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
   }
+  /// When the kernel, which has refused, is asked again; kNever when it has not.
+  Time askAgain() const SOCKMAN_REQUIRES(drivingThread) { return askAgain_ == 0 ? kNever : askAgain_; }
 
-  int completionFd() const { return wakeup_.fd(); }
-  void acknowledge() { wakeup_.clear(); }
+  int completionFd() const SOCKMAN_REQUIRES(drivingThread) { return wakeup_.fd(); }
+  void acknowledge() SOCKMAN_REQUIRES(drivingThread) { wakeup_.clear(); }
   Details details() const;
   static Details libraries();
   const EngineCounters& counters() const { return counters_; }
@@ -72,57 +82,78 @@ class IoUringEngine {
   enum class Tag : uint64_t { none, accept, receive, send, connect, watch, cancel, wake };
   static constexpr uint64_t kTags = 7;
   static constexpr int kGroup = 0;
+  static constexpr Time kAskAgain = 20 * kMillisecond;
 
   IoUringEngine(Wakeup wakeup, ReceivePool& pool, bool inlineDrive)
       : wakeup_(std::move(wakeup)), pool_(pool), inline_(inlineDrive) {}
 
   std::optional<Failure> setUp();
   std::optional<Failure> tryOut();
-  std::optional<Failure> registerBuffers();
-  io_uring_sqe* next();
-  void track(io_uring_sqe* sqe, Port& port, Tag tag);
-  void armReceive(Port& port);
-  void armWatch(Port& port);
-  void cancel(Port& port, Tag tag);
-  void armWake();
-  void refill();
-  void unlist(Port& port);
-  void listIfForgotten(Port& port);
+  std::optional<Failure> registerBuffers() SOCKMAN_REQUIRES(drivingThread);
+  io_uring_sqe* next() SOCKMAN_REQUIRES(drivingThread);
+  [[nodiscard]] bool mayEnter() SOCKMAN_REQUIRES(drivingThread);
+  void note(int answer) SOCKMAN_REQUIRES(drivingThread);
+  /// Whether no request waits outside of the ring any more.
+  [[nodiscard]] bool fill() SOCKMAN_REQUIRES(drivingThread);
+  bool unsubmitted() const { return io_uring_sq_ready(&ring_) > 0 || submissions_.waiting(); }
+  void cancelAgain(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void track(io_uring_sqe* sqe, Port& port, Tag tag) SOCKMAN_REQUIRES(drivingThread);
+  void armReceive(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void armWatch(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void cancel(Port& port, Tag tag) SOCKMAN_REQUIRES(drivingThread);
+  void armWake() SOCKMAN_REQUIRES(drivingThread);
+  void refill() SOCKMAN_REQUIRES(drivingThread);
+  void unlist(Port& port) SOCKMAN_REQUIRES(drivingThread);
+  void listIfForgotten(Port& port) SOCKMAN_REQUIRES(drivingThread);
   template <class Sink>
-  void complete(const io_uring_cqe& cqe, Sink& sink);
+  void complete(const io_uring_cqe& cqe, Sink& sink) SOCKMAN_REQUIRES(drivingThread);
   template <class Sink>
-  void received(Port& port, int result, uint32_t flags, Sink& sink);
+  void received(Port& port, int result, uint32_t flags, Sink& sink) SOCKMAN_REQUIRES(drivingThread);
   template <class Sink>
-  void accepted(Port& port, int result, Sink& sink);
+  void accepted(Port& port, int result, Sink& sink) SOCKMAN_REQUIRES(drivingThread);
+  template <class Sink>
+  void tellHangUp(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread);
+  /// Whether there are reports that no completion brings.
+  bool reportsOwn() const SOCKMAN_REQUIRES(drivingThread) { return !forgotten_.empty() || !hangUps_.empty(); }
 
   io_uring ring_{};
-  bool open_ = false;
+  sys::uring::Submissions submissions_;
+  bool open_ = false, enabled_ = false;
+  Time askAgain_ = 0;
   Wakeup wakeup_;
   ReceivePool& pool_;
   const bool inline_;
   uint32_t setupFlags_ = 0;
   bool incremental_ = false;
-  bool limited_ = true;  // a multishot receive can be told where to end; until the kernel says no
+  bool limited_ = true;  // a multishot receive can be told where to end; until the kernel says no (N28)
   io_uring_buf_ring* buffers_ = nullptr;
   uint32_t bufferEntries_ = 0;
-  uint32_t lent_ = 0;          // blocks in the buffer ring
-  std::deque<Port*> starved_;  // wait for a block, first come, first served
-  std::vector<Port*> served_;  // had one in this pass, and want the next
-  std::vector<Port*> forgotten_;
+  uint32_t lent_ SOCKMAN_GUARDED_BY(drivingThread) = 0;  // blocks in the buffer ring
+  /// The kernel's number of a buffer has 16 bits; that of a block may need more.
+  std::vector<uint32_t> lentBlocks_ SOCKMAN_GUARDED_BY(drivingThread);   // by the buffer's number
+  std::vector<uint32_t> freeBuffers_ SOCKMAN_GUARDED_BY(drivingThread);  // numbers below `bufferEntries_`
+  std::deque<Port*> starved_ SOCKMAN_GUARDED_BY(drivingThread);  // wait for a block, first come, first served
+  std::vector<Port*> served_ SOCKMAN_GUARDED_BY(drivingThread);  // had one in this pass, and want the next
+  Forgotten<Port> forgotten_ SOCKMAN_GUARDED_BY(drivingThread);
+  /// Hang-ups that were seen while the port received, which has stopped since (N57).
+  std::vector<Port*> hangUps_ SOCKMAN_GUARDED_BY(drivingThread);
   EngineCounters counters_;
 };
 
 template <class Sink>
 void IoUringEngine::reap(Sink& sink) {
-  for (size_t i = 0; i < forgotten_.size(); i++) sink.forgotten(*forgotten_[i]);
-  forgotten_.clear();
-  // Submitting and running deferred work are one call; without anything to do it is left out.
+  forgotten_.report(sink);
+  for (Port* port : std::exchange(hangUps_, {})) {
+    if (!port->receiving && !port->forgetting) tellHangUp(*port, sink);
+  }
+  // Submitting and running deferred work are one call, which is left out when there is neither (N11).
   const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
   if (inline_) counters_.wakeups.add();
-  if (inline_ && (io_uring_sq_ready(&ring_) > 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))) {
+  const bool due = unsubmitted() || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+  if (inline_ && mayEnter() && due && fill()) {
     if (flags & IORING_SQ_CQ_OVERFLOW) counters_.overflows.add();
     counters_.syscalls.add();
-    io_uring_submit_and_get_events(&ring_);
+    note(sys::uring::submitAndGetEvents(ring_));
   }
   unsigned head;
   io_uring_cqe* cqe;
@@ -137,7 +168,7 @@ void IoUringEngine::reap(Sink& sink) {
     complete(copy, sink);
   }
   io_uring_cq_advance(&ring_, seen);
-  // Those that found no block come before those that had one.
+  // Ports that found no block come before ports that had one (N5).
   starved_.insert(starved_.end(), served_.begin(), served_.end());
   served_.clear();
   replenish();
@@ -147,6 +178,7 @@ template <class Sink>
 void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
   const Tag tag = static_cast<Tag>(cqe.user_data & kTags);
   if (tag == Tag::wake) {
+    if (cqe.res < 0) askAgain_ = now() + kAskAgain;
     if (!(cqe.flags & IORING_CQE_F_MORE)) armWake();
     return;
   }
@@ -174,20 +206,27 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
       break;
     case Tag::watch:
       if (last) port.watchArmed = false;
-      if (port.forgetting || port.hungUp || cqe.res < 0) break;
-      if (!(cqe.res & (POLLERR | POLLHUP))) {
-        armWatch(port);
+      if (port.forgetting || port.hungUp) break;
+      if (cqe.res < 0) {
+        // Without a watch the receive notices the end, and `stopReceiving` asks for a watch again. One that is
+        // stopped has neither: it would never hear of a reset.
+        if (port.receiving || cqe.res == -ECANCELED || std::exchange(port.hangUpTold, true)) break;
+        sink.hungUp(port, -cqe.res);
         break;
       }
-      port.hungUp = true;
-      if (!port.receiving) {
-        sink.hungUp(port, takeSocketError(port.fd.get()));
-      } else if (port.receiveArmed && !port.cancelling) {
-        // A receive reports the end itself, after the data. But a multishot one can miss a reset that comes
-        // while it hands over data (seen on kernel 6.18): asked again, it finds it.
+      port.hungUp = (cqe.res & (POLLERR | POLLHUP)) != 0;
+      if (!port.hungUp) armWatch(port);
+      if (port.hungUp && !port.receiving) tellHangUp(port, sink);
+      // A receive reports the end itself, after the data. But a multishot receive can miss the end, so it is
+      // cancelled and asked for again, single from now on (N18).
+      if (!std::exchange(port.endSeen, true) && port.receiveArmed && !port.cancelling) {
         port.cancelling = true;
         cancel(port, Tag::receive);
       }
+      break;
+    case Tag::cancel:
+      // Nothing to cancel any more, or it is about to end anyway: it will be told.
+      if (cqe.res < 0 && cqe.res != -ENOENT && cqe.res != -EALREADY) cancelAgain(port);
       break;
     default:
       break;
@@ -196,11 +235,18 @@ void IoUringEngine::complete(const io_uring_cqe& cqe, Sink& sink) {
 }
 
 template <class Sink>
+void IoUringEngine::tellHangUp(Port& port, Sink& sink) {
+  if (std::exchange(port.hangUpTold, true)) return;
+  // Without an error both directions came to an orderly end.
+  if (const int error = takeSocketError(port.fd.get())) sink.hungUp(port, error);
+}
+
+template <class Sink>
 void IoUringEngine::accepted(Port& port, int result, Sink& sink) {
   if (result >= 0) {
     if (port.once) port.accepting = false;
     sink.accepted(port, result);
-  } else if (!port.forgetting && result != -ECANCELED) {
+  } else if (!port.forgetting && result != -ECANCELED && !isTransient(-result)) {
     port.accepting = false;
     sink.acceptFailed(port, -result);
   }
@@ -210,11 +256,15 @@ void IoUringEngine::accepted(Port& port, int result, Sink& sink) {
 template <class Sink>
 void IoUringEngine::received(Port& port, int result, uint32_t flags, Sink& sink) {
   if (result > 0) {
-    const uint32_t block = flags >> IORING_CQE_BUFFER_SHIFT;
+    const uint32_t buffer = flags >> IORING_CQE_BUFFER_SHIFT;
+    const uint32_t block = lentBlocks_[buffer];
     const size_t offset = pool_.fill(block, static_cast<size_t>(result));
     constexpr uint32_t kBufferMore = 1u << 4;  // IORING_CQE_F_BUF_MORE, kernel 6.12
     const bool done = !incremental_ || !(flags & kBufferMore);
-    if (done) lent_--;
+    if (done) {
+      lent_--;
+      freeBuffers_.push_back(buffer);
+    }
     sink.received(port, block, offset, static_cast<size_t>(result));
     if (done) pool_.finish(block);
     if (!port.receiving || port.receiveArmed) return;
@@ -239,6 +289,7 @@ void IoUringEngine::received(Port& port, int result, uint32_t flags, Sink& sink)
     return;
   }
   port.receiving = false;
+  if (result < 0) port.hangUpTold = true;  // by this end (E29)
   sink.receiveEnded(port, -result);
 }
 

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "sys_uring.h"
+
 namespace sockman {
 
 class IoUringPoller {
@@ -30,13 +32,15 @@ class IoUringPoller {
     auto wakeup = Wakeup::open();
     if (!wakeup) return wakeup.failure();
     auto ring = std::make_unique<Ring>();
-    if (const int error = io_uring_queue_init(kEntries, &ring->raw, IORING_SETUP_CLAMP); error != 0)
-      return Failure{-error, "io_uring_setup"};
+    io_uring_params params{};
+    params.flags = IORING_SETUP_CLAMP;
+    if (const int error = sys::uring::setUp(kEntries, ring->raw, params))
+      return Failure::of(error, "io_uring_setup");
     ring->open = true;
-    // A filter may pass io_uring_setup and refuse the calls that follow.
+    // A filter may pass io_uring_setup and refuse the calls that follow (docs/native.md, N47).
     io_uring_prep_nop(io_uring_get_sqe(&ring->raw));
-    if (const int answer = io_uring_submit_and_wait(&ring->raw, 1); answer < 0)
-      return Failure{-answer, "io_uring_enter"};
+    if (const int answer = sys::uring::submitAndWait(ring->raw); answer < 0)
+      return Failure::of(answer, "io_uring_enter");
     io_uring_cq_advance(&ring->raw, 1);
     return IoUringPoller(std::move(*wakeup), std::move(ring));
   }
@@ -65,6 +69,7 @@ class IoUringPoller {
     io_uring_sqe* sqe = next();
     io_uring_prep_poll_add(sqe, port.fd.get(), events);
     sqe->user_data = token(port.slot);
+    sys::uring::mayFail(sys::Point::uring_poll, sqe);
   }
 
   void wait(Time deadline) {
@@ -73,10 +78,11 @@ class IoUringPoller {
       io_uring_prep_poll_add(sqe, wakeup_.fd(), POLLIN);
       sqe->user_data = kWake;
     }
-    io_uring_cqe* cqe;
     const Time left = deadline == kNever ? 0 : std::max<Time>(0, deadline - now());
     __kernel_timespec time{.tv_sec = left / kSecond, .tv_nsec = left % kSecond};
-    io_uring_submit_and_wait_timeout(&ring_->raw, &cqe, 1, deadline == kNever ? nullptr : &time, nullptr);
+    int answer = submissions_.fill(ring_->raw);
+    if (answer == 0) answer = sys::uring::submitAndWait(ring_->raw, deadline == kNever ? nullptr : &time);
+    if (sys::uring::isRefused(answer)) wakeup_.awaitInstead(deadline);
   }
   void wake() const { wakeup_.signal(); }
 
@@ -90,6 +96,9 @@ class IoUringPoller {
       if (token == kWake) {
         wakeArmed_ = false;
         wakeup_.clear();
+      } else if (token & kCancel) {
+        // Nothing to cancel any more, or it is about to end anyway: its own completion says so.
+        if (result < 0 && result != -ENOENT && result != -EALREADY) cancel(token & ~kCancel);
       } else if (Port* port = arrived(token)) {
         port->armed = false;
         // An error is that of the descriptor: it was closed behind our back.
@@ -100,11 +109,13 @@ class IoUringPoller {
     }
   }
 
-  /// Afterwards no request refers to a descriptor that was removed: one in flight would keep the socket open,
-  /// and its peer waiting, after close(2).
+  /// Afterwards no request refers to a descriptor that was removed: a request in flight would keep the socket
+  /// open, and its peer waiting, after close(2) (docs/native.md, N51).
   void settle() {
     while (cancelled_ > 0) {
-      io_uring_submit_and_wait(&ring_->raw, 1);
+      int answer = submissions_.fill(ring_->raw);
+      if (answer == 0) answer = sys::uring::submitAndWait(ring_->raw);
+      if (sys::uring::isRefused(answer)) wakeup_.awaitInstead(kNever);
       ready([this](Port& port, bool, bool, bool) { missed_.push_back(&port); });
     }
     // Something occurred meanwhile to others: the level is still there, they are told of it by the next wait.
@@ -116,7 +127,8 @@ class IoUringPoller {
   static constexpr unsigned kEntries = 128;
   static constexpr Time kSecond = 1'000'000'000;
   static constexpr uint64_t kWake = UINT64_MAX;
-  static constexpr uint64_t kCancel = UINT64_MAX - 1;
+  static constexpr uint64_t kCancel = uint64_t{1} << 63;  // above the token of what it cancels
+  static constexpr uint32_t kGenerations = 0x7fffffff;
 
   /// At a fixed address: liburing keeps pointers into it.
   struct Ring {
@@ -136,33 +148,34 @@ class IoUringPoller {
       : wakeup_(std::move(wakeup)), ring_(std::move(ring)) {}
 
   uint64_t token(uint32_t slot) const { return uint64_t{slots_[slot].generation} << 32 | slot; }
-  io_uring_sqe* next() {
-    io_uring_sqe* sqe;
-    while (!(sqe = io_uring_get_sqe(&ring_->raw))) io_uring_submit(&ring_->raw);
-    return sqe;
+  io_uring_sqe* next() { return submissions_.next(ring_->raw); }
+  void advance(Slot& slot) { slot.generation = (slot.generation + 1) & kGenerations; }
+  void cancel(uint64_t token) {
+    io_uring_sqe* sqe = next();
+    io_uring_prep_poll_remove(sqe, token);
+    sqe->user_data = kCancel | token;
+    sys::uring::mayFail(sys::Point::uring_cancel, sqe);
   }
   void disarm(Port& port) {
     if (!std::exchange(port.armed, false)) return;
-    io_uring_sqe* sqe = next();
-    io_uring_prep_poll_remove(sqe, token(port.slot));
-    sqe->user_data = kCancel;
-    slots_[port.slot].generation++;
+    cancel(token(port.slot));
+    advance(slots_[port.slot]);
     cancelled_++;
   }
   /// The port that a completion is for, if it still is.
   Port* arrived(uint64_t token) {
-    if (token == kCancel) return nullptr;
     Slot& slot = slots_[static_cast<uint32_t>(token)];
     if (slot.generation != token >> 32) {
       cancelled_--;
       return nullptr;
     }
-    slot.generation++;
+    advance(slot);
     return slot.port;
   }
 
   Wakeup wakeup_;
   std::unique_ptr<Ring> ring_;
+  sys::uring::Submissions submissions_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   std::vector<Port*> missed_;

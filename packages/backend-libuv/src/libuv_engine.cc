@@ -1,3 +1,4 @@
+// A number such as N5 is a line of docs/native.md.
 #include "libuv_engine.h"
 
 #include <algorithm>
@@ -7,6 +8,11 @@ namespace {
 
 /// libuv leaves the standard descriptors open when it closes a stream.
 constexpr int kLastStandardDescriptor = 2;
+
+/// 0, or a negative errno: libuv aborts the process when it cannot watch a descriptor that somebody has closed.
+int closedElsewhere(const Fd& fd) {
+  return sys::isOpen(fd.get()) ? 0 : -EBADF;
+}
 
 }  // namespace
 
@@ -36,12 +42,13 @@ void LibuvEngine::adopt(Handle& handle, Port& port) {
 /// 0, or a negative errno.
 int LibuvEngine::watch(Port& port, int events, uv_poll_cb ready) {
   if (!port.polled) {
-    const auto init = [&](int fd) { return uv_poll_init_socket(loop_, &port.poll, fd); };
+    const auto init = [&](int fd) { return sys::uv::poll(*loop_, port.poll, fd); };
     if (const int error = underFreeNumber(port, init)) return error;
     port.polled = true;
     adopt(port.poll, port);
   }
-  return uv_poll_start(&port.poll, events, ready);
+  if (const int error = closedElsewhere(port.twin ? port.twin : port.fd)) return error;
+  return sys::uv::startPoll(port.poll, events, ready);
 }
 
 void LibuvEngine::unwatch(Port& port) {
@@ -54,14 +61,18 @@ template <class Open>
 int LibuvEngine::underFreeNumber(Port& port, Open&& open) {
   const int error = open(port.twin ? port.twin.get() : port.fd.get());
   if (error != UV_EEXIST || port.twin) return error;
-  port.twin = Fd(fcntl(port.fd.get(), F_DUPFD_CLOEXEC, 0));
-  return port.twin ? open(port.twin.get()) : -errno;
+  const int twin = sys::duplicate(port.fd.get());
+  if (twin < 0) return twin;
+  port.twin = Fd(twin);
+  return open(twin);
 }
 
 /// The stream over a connected descriptor, which is libuv's to close from now on. 0, or a negative errno.
 int LibuvEngine::openStream(Port& port) {
   if (port.opened) return port.openError;
-  const bool local = localAddress(port.fd.get()).family() == AF_UNIX;
+  const auto address = localAddress(port.fd.get());
+  if (!address) return -address.failure().error;
+  const bool local = address->family() == AF_UNIX;
   if (local) {
     uv_pipe_init(loop_, &port.pipe, 0);
   } else {
@@ -69,19 +80,21 @@ int LibuvEngine::openStream(Port& port) {
   }
   port.opened = true;
   adopt(port.handle, port);
-  return port.openError = underFreeNumber(
-             port, [&](int fd) { return local ? uv_pipe_open(&port.pipe, fd) : uv_tcp_open(&port.tcp, fd); });
+  return port.openError = underFreeNumber(port, [&](int fd) {
+           return local ? sys::uv::open(port.pipe, fd) : sys::uv::open(port.tcp, fd);
+         });
 }
 
 // ---- Accepting ----
 
 void LibuvEngine::accept(Port& port, bool once) {
   port.once = once;
-  if (port.accepting || port.forgetting) return;
+  if (port.accepting || port.acceptUntold || port.forgetting) return;
   port.accepting = true;
   const int error = watch(port, UV_READABLE, onAcceptable);
   if (error == 0) return;
   port.accepting = false;
+  port.acceptUntold = true;
   completions_.push_back({Kind::acceptFailed, &port, -error});
 }
 
@@ -90,15 +103,18 @@ void LibuvEngine::stopAccepting(Port& port) {
 }
 
 void LibuvEngine::onAcceptable(uv_poll_t* poll, int status, int) {
-  Port& port = *static_cast<Port*>(poll->data);
+  Port& port = called<Port>(poll->data);
   LibuvEngine& engine = *port.engine;
   auto& completions = engine.completions_;
   for (int i = 0; i < kAcceptsPerPass && port.accepting && completions.size() < kMostCompletions; i++) {
     engine.counters_.syscalls.add();
-    const int fd = acceptStream(port.fd.get());
-    const int error = errno;
+    const int fd = sys::accept(port.fd.get());
+    const int error = -fd;
     if (fd < 0 && isTransient(error) && status == 0) return;
-    if (fd < 0 || port.once) engine.stopAccepting(port);
+    if (fd < 0 || port.once) {
+      engine.stopAccepting(port);
+      port.acceptUntold = true;
+    }
     if (fd < 0) {
       completions.push_back({Kind::acceptFailed, &port, error});
     } else {
@@ -115,7 +131,7 @@ void LibuvEngine::connect(Port& port) {
 }
 
 void LibuvEngine::onConnected(uv_poll_t* poll, int status, int) {
-  Port& port = *static_cast<Port*>(poll->data);
+  Port& port = called<Port>(poll->data);
   // libuv shows any error of a socket as EBADF; the socket itself knows which it was.
   const int error = takeSocketError(port.fd.get());
   port.engine->unwatch(port);
@@ -125,19 +141,22 @@ void LibuvEngine::onConnected(uv_poll_t* poll, int status, int) {
 // ---- Receiving ----
 
 void LibuvEngine::receive(Port& port) {
-  if (port.receiving || port.forgetting) return;
+  if (port.receiving || port.endUntold || port.forgetting) return;
   port.receiving = true;
   if (!port.starved) startReading(port);
 }
 
 void LibuvEngine::startReading(Port& port) {
   int error = openStream(port);
-  // libuv aborts the process when it cannot watch a descriptor that somebody has closed.
-  if (error == 0 && fcntl(port.fd.get(), F_GETFD) < 0) error = -errno;
-  if (error == 0) error = uv_read_start(&port.stream, onAllocate, onRead);
-  if (error == 0) return;
+  if (error == 0) error = closedElsewhere(port.fd);
+  if (error == 0) error = sys::uv::startReading(port.stream, onAllocate, onRead);
+  if (error != 0) endReceiving(port, -error);
+}
+
+void LibuvEngine::endReceiving(Port& port, int error) {
   port.receiving = false;
-  completions_.push_back({Kind::receiveEnded, &port, -error});
+  port.endUntold = true;
+  completions_.push_back({Kind::receiveEnded, &port, error});
 }
 
 void LibuvEngine::stopReceiving(Port& port) {
@@ -148,11 +167,12 @@ void LibuvEngine::stopReceiving(Port& port) {
 
 /// Where to read to. Nothing ends the stream's turn: without a block until there is one, else until `reap`.
 void LibuvEngine::onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-  Port& port = *static_cast<Port*>(handle->data);
+  Port& port = called<Port>(handle->data);
   LibuvEngine& engine = *port.engine;
   *buffer = uv_buf_init(nullptr, 0);
   const size_t most = std::min(port.room, kBytesPerPass);
   if (port.unreported >= most || engine.completions_.size() >= kMostCompletions) return;
+  if (port.readFault.ask(sys::Point::uv_read)) return;
   if (!engine.block_.ensure()) {
     engine.counters_.exhausted.add();
     port.starved = true;
@@ -164,11 +184,12 @@ void LibuvEngine::onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
 }
 
 void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
-  Port& port = *static_cast<Port*>(stream->data);
+  Port& port = called<Port>(stream->data);
   LibuvEngine& engine = *port.engine;
+  if (const int error = port.readFault.take()) return engine.readFailed(port, error);
   if (count == UV_ENOBUFS && !buffer->base) {
-    // Not from the allocation callback: libuv is about to call this one. Without a block the descriptor would
-    // be reported again and again.
+    // Not in the allocation callback, after which libuv calls this one. Without a block the descriptor would
+    // be reported again and again (N5).
     if (port.starved) uv_read_stop(stream);
     return;
   }
@@ -181,12 +202,18 @@ void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf
     engine.completions_.push_back({Kind::received, &port, count, block, engine.block_.fill(length)});
     return;
   }
-  port.receiving = false;
-  // A hang-up that comes with data is an end of stream to libuv, be it a reset; which is EPIPE to the socket
-  // when the peer had ended before.
+  // libuv takes a hang-up that comes with data for an end of stream, be it a reset, so the socket is asked.
+  // To the socket a reset is EPIPE when the peer had ended before (N15).
   int error = count == UV_EOF ? takeSocketError(port.fd.get()) : static_cast<int>(-count);
   if (error == EPIPE) error = ECONNRESET;
-  engine.completions_.push_back({Kind::receiveEnded, &port, error});
+  engine.endReceiving(port, error);
+}
+
+/// A read met an error, and libuv may go on reading: as it does after an error of its own, it is stopped.
+void LibuvEngine::readFailed(Port& port, int error) {
+  if (isTransient(error)) return;
+  uv_read_stop(&port.stream);
+  endReceiving(port, error);
 }
 
 void LibuvEngine::unlist(Port& port) {
@@ -213,7 +240,7 @@ void LibuvEngine::send(Port& port) {
     const uv_buf_t piece = uv_buf_init(static_cast<char*>(port.parts[0].iov_base),
                                        static_cast<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
     port.write.data = &port;
-    result = uv_write(&port.write, &port.stream, &piece, 1, onWritten);
+    result = sys::uv::write(port.write, port.stream, piece, onWritten);
     if (result == 0) {
       port.writing = piece.len;
       return;
@@ -225,33 +252,35 @@ void LibuvEngine::send(Port& port) {
 /// What the kernel takes at once: a count, or a negative errno.
 int64_t LibuvEngine::trySend(Port& port) {
   if (const int error = openStream(port)) return error;
-  // libuv's own writes raise SIGPIPE. A network thread has it blocked; on Node's it may be deadly.
+  // libuv's own writes raise SIGPIPE. A network thread has it blocked; on Node's it may be deadly (N9).
   if (!own_) return sendParts(port.fd.get(), port.parts, port.partCount);
   uv_buf_t parts[PortBase::kMaxParts];
   for (int i = 0; i < port.partCount; i++) {
     const iovec& part = port.parts[i];
     parts[i] = uv_buf_init(static_cast<char*>(part.iov_base), static_cast<unsigned>(part.iov_len));
   }
-  return uv_try_write(&port.stream, parts, static_cast<unsigned>(port.partCount));
+  return sys::uv::tryWrite(port.stream, parts, static_cast<unsigned>(port.partCount));
 }
 
-/// False when there is no descriptor left for it: then it is a write request after all.
+/// False when it is refused, for lack of descriptors or memory: then a write request waits for room after all
+/// (N20).
 bool LibuvEngine::awaitRoom(Port& port) {
-  Fd twin(fcntl(port.fd.get(), F_DUPFD_CLOEXEC, 0));
+  Fd twin(std::max(-1, sys::duplicate(port.fd.get())));
   if (!twin) return false;
   auto room = std::unique_ptr<Room>(new Room{{}, std::move(twin), port});
-  if (uv_poll_init_socket(loop_, &room->poll, room->twin.get()) != 0) return false;
+  if (sys::uv::poll(*loop_, room->poll, room->twin.get()) != 0) return false;
   adopt(room->poll, port);
   port.waiting = room.release();
   port.waiting->poll.data = port.waiting;
-  uv_poll_start(&port.waiting->poll, UV_WRITABLE, onRoom);
-  return true;
+  if (sys::uv::startPoll(port.waiting->poll, UV_WRITABLE, onRoom) == 0) return true;
+  closeRoom(port);
+  return false;
 }
 
 void LibuvEngine::closeRoom(Port& port) {
   Room* room = std::exchange(port.waiting, nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&room->poll), [](uv_handle_t* handle) {
-    const std::unique_ptr<Room> room(static_cast<Room*>(handle->data));
+    const std::unique_ptr<Room> room(&called<Room>(handle->data));
     closed(room->port);
   });
   room->twin.reset();
@@ -259,13 +288,13 @@ void LibuvEngine::closeRoom(Port& port) {
 
 /// The next attempt says what came of it, be it room or an error.
 void LibuvEngine::onRoom(uv_poll_t* poll, int, int) {
-  Port& port = static_cast<Room*>(poll->data)->port;
+  Port& port = called<Room>(poll->data).port;
   closeRoom(port);
   port.engine->completions_.push_back({Kind::sent, &port, 0});
 }
 
 void LibuvEngine::onWritten(uv_write_t* write, int status) {
-  Port& port = *static_cast<Port*>(write->data);
+  Port& port = called<Port>(write->data);
   const size_t count = std::exchange(port.writing, 0);
   if (port.forgetting) return;
   port.engine->counters_.syscalls.add();
@@ -296,7 +325,7 @@ void LibuvEngine::forget(Port& port) {
 }
 
 void LibuvEngine::onClosed(uv_handle_t* handle) {
-  closed(*static_cast<Port*>(handle->data));
+  closed(called<Port>(handle->data));
 }
 
 void LibuvEngine::closed(Port& port) {

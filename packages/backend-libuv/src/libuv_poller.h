@@ -1,7 +1,6 @@
 // Waiting by uv_poll_t on a loop of our own. What a Sock's `wait` uses; the engine's streams move the bytes.
 #pragma once
 
-#include <fcntl.h>
 #include <sockman/engine.h>
 #include <uv.h>
 
@@ -23,6 +22,7 @@ class LibuvPoller {
   struct Found {
     Port* port;
     int events;
+    bool refused = false;
   };
   struct Watcher {
     uv_poll_t poll;
@@ -46,11 +46,8 @@ class LibuvPoller {
     auto watcher = std::make_unique<Watcher>();
     watcher->port = &port;
     watcher->found = found_.get();
-    watcher->flags = ::fcntl(fd, F_GETFL);
-    if (uv_poll_init_socket(loop_->get(), &watcher->poll, fd) != 0) {
-      found_->push_back({&port, UV_READABLE | UV_WRITABLE});
-      return;
-    }
+    watcher->flags = sys::flags(fd);
+    if (watcher->flags < 0 || sys::uv::poll(*loop_->get(), watcher->poll, fd) != 0) return refuse(port);
     watcher->poll.data = watcher.get();
     port.watcher = watcher.release();
   }
@@ -62,13 +59,15 @@ class LibuvPoller {
     uv_close(reinterpret_cast<uv_handle_t*>(&watcher->poll),
              [](uv_handle_t* handle) { delete static_cast<Watcher*>(handle->data); });
     // libuv made it non-blocking, which was not asked for.
-    if (!(watcher->flags & O_NONBLOCK)) ::fcntl(port.fd.get(), F_SETFL, watcher->flags);
+    // Refused, by a descriptor that somebody closed, it has no flags any more.
+    if (!(watcher->flags & O_NONBLOCK)) sys::ignored(sys::setFlags(port.fd.get(), watcher->flags));
   }
   /// Told once, until asked again. With nothing to ask for, the priority event, whose place an error takes.
   void update(Port& port, bool read, bool write) {
     if (!port.watcher) return;
     const int events = (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
-    uv_poll_start(&port.watcher->poll, events != 0 ? events : UV_PRIORITIZED, onReady);
+    if (sys::uv::startPoll(port.watcher->poll, events != 0 ? events : UV_PRIORITIZED, onReady) != 0)
+      refuse(port);
   }
 
   void wait(Time deadline) { loop_->run(found_->empty() ? millisecondsUntil(deadline) : 0); }
@@ -76,12 +75,15 @@ class LibuvPoller {
 
   template <class Visit>
   void ready(Visit&& visit) {
-    for (const auto& [port, events] : std::exchange(*found_, {}))
-      visit(*port, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0, false);
+    for (const auto& [port, events, refused] : std::exchange(*found_, {}))
+      visit(*port, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0, refused);
   }
 
  private:
   explicit LibuvPoller(std::unique_ptr<OwnLoop> loop) : loop_(std::move(loop)) {}
+
+  /// Not watched: told as an error, and as ready, so that the next call on the descriptor says what is wrong.
+  void refuse(Port& port) { found_->push_back({&port, UV_READABLE | UV_WRITABLE, true}); }
 
   static void onReady(uv_poll_t* poll, int status, int events) {
     auto* watcher = static_cast<Watcher*>(poll->data);

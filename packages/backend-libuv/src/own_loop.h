@@ -1,10 +1,13 @@
 // A loop of libuv's that a thread of ours runs.
 #pragma once
 
-#include <sockman/result.h>
+#include <sockman/wakeup.h>
 #include <uv.h>
 
+#include <array>
 #include <memory>
+
+#include "sys_uv.h"
 
 namespace sockman {
 
@@ -12,10 +15,15 @@ namespace sockman {
 class OwnLoop {
  public:
   static Result<std::unique_ptr<OwnLoop>> open() {
+    if (auto failure = whyRefused()) return *failure;
     auto own = std::make_unique<OwnLoop>();
-    if (const int error = uv_loop_init(&own->loop_)) return Failure{-error, "uv_loop_init"};
+    if (const int error = sys::uv::loop(own->loop_)) return Failure::of(error, "uv_loop_init");
+    // Holds the loop, so that `run` waits.
+    if (const int error = sys::uv::async(own->loop_, own->async_)) {
+      uv_loop_close(&own->loop_);  // has no handle
+      return Failure::of(error, "uv_async_init");
+    }
     own->open_ = true;
-    uv_async_init(&own->loop_, &own->async_, nullptr);  // holds the loop, so that `run` waits
     uv_timer_init(&own->loop_, &own->timer_);
     return own;
   }
@@ -42,6 +50,21 @@ class OwnLoop {
   }
 
  private:
+  /// The descriptors of a loop of libuv's: an epoll, a pipe for signals, an eventfd.
+  static constexpr size_t kDescriptors = 4;
+
+  /// Why the system has no descriptors for a loop; nothing when it has. `uv_loop_init` leaves a descriptor
+  /// open when it cannot have all, so it is called only when all can be had (docs/native.md, N59).
+  static std::optional<Failure> whyRefused() {
+    std::array<std::optional<Wakeup>, kDescriptors> all;
+    for (auto& each : all) {
+      auto opened = Wakeup::open();
+      if (!opened) return opened.failure();
+      each.emplace(std::move(*opened));
+    }
+    return std::nullopt;
+  }
+
   uv_loop_t loop_;
   uv_async_t async_;
   uv_timer_t timer_;

@@ -1,5 +1,6 @@
 #include <sockman/addon.h>
 
+#include "poll_calls.h"
 #include "poll_engine.h"
 
-SOCKMAN_ADDON(sockman::PollEngine, sockman::PollPoller)
+SOCKMAN_ADDON(sockman::PollEngine, sockman::PollPoller, sockman::kPollCalls)

@@ -1,9 +1,8 @@
 // poll(2): a dense array, and in each port its place in it.
 #pragma once
 
-#include <poll.h>
-
 #include <sockman/readiness_engine.h>
+#include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
 
 #include <vector>
@@ -40,13 +39,15 @@ class PollPoller {
     entry.fd = port.fd.get();
     entry.events = static_cast<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0));
   }
-  /// A negative descriptor is passed over (poll(2)).
+  /// A negative descriptor is passed over by poll(2), its hang-up too (docs/native.md, N18).
   void mute(Port& port) { entries_[port.index].fd = -1; }
 
   void wait(Time deadline) {
-    if (::poll(entries_.data(), entries_.size(), millisecondsUntil(deadline)) <= 0) {
+    const int count = sys::poll(entries_.data(), entries_.size(), millisecondsUntil(deadline));
+    if (count <= 0) {
       for (pollfd& entry : entries_) entry.revents = 0;
     }
+    if (count < 0 && count != -EINTR) wakeup_.awaitInstead(deadline);
     if (entries_[0].revents != 0) wakeup_.clear();
   }
   void wake() const { wakeup_.signal(); }

@@ -5,7 +5,7 @@ export const backend: NativeBackend = nativeBackend({
   name: 'select',
   url: import.meta.url,
   whenNotBuilt: 'run npm rebuild @sockman/backend-select with a C++20 compiler, make and python3 installed',
-  whenRefused: (code) => ({
+  whenRefused: ({ code }) => ({
     remedy:
       code === 'ERR_FD_NOT_SELECTABLE' ? 'create the SockMan while fewer than 1024 descriptors are open' : '',
   }),

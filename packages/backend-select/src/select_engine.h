@@ -1,10 +1,9 @@
-// select(2): two sets of descriptors, where a descriptor's number is its place.
+// select(2): two sets of descriptors, where a descriptor's number is its place. A number such as N25 is a
+// line of docs/native.md.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/select.h>
-
 #include <sockman/readiness_engine.h>
+#include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
 
 #include <algorithm>
@@ -16,8 +15,8 @@ namespace sockman {
 class SelectPoller {
  public:
   static constexpr bool kInline = false;  // it must block: nothing of it can be watched by another loop
-  static constexpr int kDescriptorLimit = FD_SETSIZE;  // a set has no place for others
-  static constexpr bool kErrorsLookReady = true;       // select(2) on Linux: no set is for them
+  static constexpr int kDescriptorLimit = FD_SETSIZE;  // a set has no place for others (N25)
+  static constexpr bool kErrorsLookReady = true;       // select(2) on Linux: no set is for them (N46)
   struct NoIndex {};
   using Port = ReadinessPort<NoIndex>;
 
@@ -47,8 +46,9 @@ class SelectPoller {
       left = {microseconds / 1'000'000, microseconds % 1'000'000};
     }
     const int count =
-        ::select(end(), set(found_.read), set(found_.write), nullptr, deadline == kNever ? nullptr : &left);
-    if (count < 0) found_ = errno == EBADF ? closedElsewhere() : Sets{};
+        sys::select(end(), set(found_.read), set(found_.write), deadline == kNever ? nullptr : &left);
+    if (count < 0) found_ = count == -EBADF ? closedElsewhere() : Sets{};
+    if (count < 0 && count != -EBADF && count != -EINTR) wakeup_.awaitInstead(deadline);
     if (has(found_.read, wakeup_.fd())) {
       put(found_.read, wakeup_.fd(), false);
       wakeup_.clear();
@@ -103,7 +103,7 @@ class SelectPoller {
     Sets bad;
     for (int fd = 0; fd < end(); fd++) {
       const bool read = has(wanted_.read, fd), write = has(wanted_.write, fd);
-      if ((!read && !write) || ::fcntl(fd, F_GETFD) >= 0) continue;
+      if ((!read && !write) || sys::isOpen(fd)) continue;
       put(bad.read, fd, read);
       put(bad.write, fd, write);
     }

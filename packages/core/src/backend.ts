@@ -24,7 +24,8 @@ export interface Backend {
   /**
    * Loads the addon and tests what would be used, not only that it is there. Leaves nothing open.
    *
-   * @throws SockError `ENOMEM`, `EMFILE` … as they are: a shortage says nothing about the engine
+   * @throws SockError `ENOMEM`, `EMFILE` … as they are: a shortage says nothing about the engine, unless it is one that
+   *   only this mechanism can have
    */
   probe(): ProbeResult
   /**

@@ -1,3 +1,4 @@
+export { AbortWatch } from './abort-watch'
 export { type AddressFamily, SockAddr } from './address'
 export type { Backend, ProbeResult } from './backend'
 export type { Capabilities, Drive } from './capabilities'

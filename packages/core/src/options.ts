@@ -207,9 +207,10 @@ export function checkEvents(name: string, events: unknown): asserts events is So
 }
 
 function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
-  if (options.events !== undefined) checkEvents('options.events', options.events)
+  const { events } = options
+  if (events !== undefined) checkEvents('options.events', events)
   return {
-    events: options.events,
+    events,
     noDelay: boolean('options.noDelay', options.noDelay, true),
     keepAlive: integer('options.keepAlive', options.keepAlive, { byDefault: 0, min: 0, max: 32767 }),
   }

@@ -3,9 +3,10 @@ import { SockError } from './errors'
 /** Why an engine cannot be used here and now. */
 export interface Unavailable {
   /**
-   * An errno name; `ERR_NOT_INSTALLED`, `ERR_NOT_BUILT`, `ERR_LOAD_FAILED`, `ERR_UNSUPPORTED_PLATFORM`,
-   * `ERR_UNSUPPORTED_RUNTIME`: not even supported; `ERR_FD_NOT_SELECTABLE` (C22); `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked
-   * for; `ERR_UNKNOWN_BACKEND`, `ERR_NO_BACKEND`: there is none.
+   * An errno name; `ERR_FILTER_KILLS`, `ERR_FILTER_STALLS`, `ERR_FILTER_UNKNOWN`: a seccomp filter kills for its system
+   * calls, does not let them return, or may, and no child process could be had to try them in; `ERR_FD_NOT_SELECTABLE` (C22);
+   * `ERR_NOT_INSTALLED`, `ERR_NOT_BUILT`, `ERR_LOAD_FAILED`, `ERR_UNSUPPORTED_PLATFORM`, `ERR_UNSUPPORTED_RUNTIME`: not
+   * even supported; `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`: not what is asked for; `ERR_UNKNOWN_BACKEND`, `ERR_NO_BACKEND`: there is none.
    */
   readonly reason: string
   /** One sentence. */

@@ -1,11 +1,19 @@
 import type { AddressFamily } from '@sockman/core'
 
+/**
+ * How a rehearsal ended: the call kills with this signal; it had not returned after so many ms; there was no child, for
+ * this call failed with this errno.
+ */
+export type Rehearsed = readonly [end: 'killed' | 'stalled' | 'untried', call: string, number: number]
+
 /** What an addon exports: `addon.h` in TypeScript. Failures throw errors as in `failure.ts`. */
 export interface Addon {
   /** Whether libuv's symbols are there and the engine can be watched by Node's loop. */
   readonly inlineAvailable: boolean
   /** Versions of what the engine is built with, by name. */
   readonly libraries: Readonly<Record<string, string>>
+  /** Makes the mechanism's calls in a child, where they cannot hurt; undefined when nothing is to be feared: `rehearsal.h`. */
+  readonly rehearse: () => Rehearsed | undefined
   readonly sock: SockCalls
   readonly SockHost: new (deliver: () => void, inWorker: boolean) => NativeHost
   readonly Engine: new (
@@ -75,7 +83,8 @@ export interface NativeEngine {
   /** See `cork.ts`. */
   readonly cork: ArrayBuffer
   readonly details: Readonly<Record<string, string>>
-  /** A new ArrayBuffer over the receive memory. */
+  readonly receiveMemory: ArrayBuffer
+  /** A new ArrayBuffer over the receive memory, for when that was taken away. */
   region(): ArrayBuffer
 
   listen(
@@ -98,8 +107,8 @@ export interface NativeEngine {
     keepAlive: number,
   ): ConnectionResult
   adopt(fd: number, noDelay: boolean, keepAlive: number): ConnectionResult
-  /** Of the `accepted` record at this position of the ring; -1 when no slot is left. */
-  admit(position: number): number
+  /** Of the `accepted` record at this position of the ring; -1 when no slot is left, which its listener will tell. */
+  admit(position: number, listener: number): number
   reject(position: number): void
   /** Lets sends go to the kernel directly from now on. */
   established(slot: number): readonly [me: string, them: string]

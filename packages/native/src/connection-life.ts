@@ -1,4 +1,5 @@
 import {
+  AbortWatch,
   aborted,
   type ConnectionId,
   type Handlers,
@@ -9,7 +10,7 @@ import {
   SockError,
 } from '@sockman/core'
 import type { Announcer } from './announcer'
-import type { NativeEngine } from './binding'
+import type { NativeEngine, Warnings } from './binding'
 import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
 import { attempt } from './failure'
@@ -79,25 +80,36 @@ export class ConnectionLife {
     const { events, noDelay, keepAlive, timeout, signal, localAddress } = options
     const handlers = this.#handlers.or(events)
     const from = localAddress ? addressText(localAddress) : ''
-    const [slot, warnings] = attempt(
-      () => this.#native.connect(addressText(to), from, timeout, noDelay, keepAlive),
-      localAddress ?? to,
-    )
-    const id = this.#add(slot, State.connecting, handlers)
-    this.#outbound.add(slot, to)
-    this.#announcer.warn(warnings, to)
-    if (signal) {
-      this.#outbound.watch(slot, signal, () => {
-        this.#connections.states[slot] = State.aborted
-        this.#native.close(slot, 0, 0)
-      })
+    const watch = signal && new AbortWatch(signal)
+    let slot: number
+    let warnings: Warnings
+    try {
+      this.#run.assertRunning()
+      const open = () => this.#native.connect(addressText(to), from, timeout, noDelay, keepAlive)
+      ;[slot, warnings] = attempt(open, localAddress ?? to)
+    } catch (error) {
+      watch?.end()
+      throw error
     }
+    const id = this.#add(slot, State.connecting, handlers)
+    this.#outbound.add(slot, to, watch)
+    this.#announcer.warn(warnings, to)
+    watch?.begin(() => this.#abort(id))
     return id
+  }
+
+  #abort(id: ConnectionId): void {
+    const c = this.#connections
+    const slot = c.find(id)
+    if (slot < 0 || c.states[slot] !== State.connecting) return
+    c.states[slot] = State.aborted
+    this.#native.close(slot, 0, 0)
   }
 
   adopt(sock: Releasable, { events, noDelay, keepAlive }: ResolvedConnectionOptions): ConnectionId {
     const handlers = this.#handlers.or(events)
-    const [slot, warnings] = attempt(() => this.#native.adopt(takeDescriptor(sock), noDelay, keepAlive))
+    const fd = takeDescriptor(sock, this.#run)
+    const [slot, warnings] = attempt(() => this.#native.adopt(fd, noDelay, keepAlive))
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id
@@ -134,7 +146,7 @@ export class ConnectionLife {
   onAccepted(number: number, position: number): void {
     const listener = this.#listeners.get(number)
     if (this.#run.stopping || !listener) return this.#native.reject(position)
-    const slot = this.#native.admit(position)
+    const slot = this.#native.admit(position, number)
     if (slot < 0) return
     const c = this.#connections
     const id = c.add(slot, State.open, listener.handlers)
@@ -165,13 +177,16 @@ export class ConnectionLife {
     const c = this.#connections
     if (c.states[slot] !== State.connecting) return
     c.states[slot] = State.open
-    this.#outbound.unwatch(slot)
     const [me, them] = this.#established(slot)
     const id = c.ids[slot] as ConnectionId
     this.connected++
     this.#sending.onConnected(slot)
     this.#announcer.connected(id, me, them)
-    c.handlers[slot]!.connected(id, me, them)
+    try {
+      c.handlers[slot]!.connected(id, me, them)
+    } finally {
+      this.#outbound.unwatch(slot)
+    }
   }
 
   #established(slot: number): readonly [me: SockAddr, them: SockAddr] {
@@ -194,6 +209,11 @@ export class ConnectionLife {
     // Whether an engine that promises nothing notices it now is a matter of chance: after `resume` then, and the data.
     c.flags[slot]! |= Flag.heldError
     this.#heldErrors.set(slot, error)
+  }
+
+  /** Received bytes cannot be delivered: the connection breaks, whether it is paused or not. */
+  lose(slot: number, errno: number, unread: number): void {
+    this.#emitError(slot, { errno, syscall: 'recv', unread })
   }
 
   /** A held error that is due; answers how many events it delivered. */
@@ -228,21 +248,24 @@ export class ConnectionLife {
     const id = c.ids[slot] as ConnectionId
     const handlers = c.handlers[slot]!
     const errno = this.#words[at + Field.a]!
-    const target = this.#outbound.target(slot)
-    this.#outbound.remove(slot)
+    const { target, watch } = this.#outbound.remove(slot)
     this.#held.drop(slot)
     this.#heldErrors.delete(slot)
     c.remove(slot)
     const unsent = this.#native.free(slot)
     this.#run.letGo()
     if (state === State.refused) return
-    if (state === State.connecting || state === State.aborted) {
-      const error =
-        state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
-      this.#announcer.connectFailed(id, error)
-      return handlers.connectFailed(id, error)
+    if (state !== State.connecting && state !== State.aborted) {
+      this.#announcer.closed(id, unsent)
+      return handlers.closed(id, unsent)
     }
-    this.#announcer.closed(id, unsent)
-    handlers.closed(id, unsent)
+    const error =
+      state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
+    this.#announcer.connectFailed(id, error)
+    try {
+      handlers.connectFailed(id, error)
+    } finally {
+      watch?.end()
+    }
   }
 }

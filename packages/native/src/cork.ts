@@ -9,8 +9,8 @@ export function corkSize(copyThreshold: number): number {
 }
 
 /**
- * Small sends of one callback, gathered and handed over in one native call (C60). All small sends take this way: fetching
- * a fresh view through Node-API costs more than copying it here.
+ * Small sends of one callback, gathered and handed over in one native call (C60). All small sends take this way
+ * (docs/native.md, N14).
  */
 export class Cork {
   readonly #entries: Int32Array

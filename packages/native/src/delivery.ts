@@ -95,10 +95,7 @@ export class Delivery {
     }
   }
 
-  /**
-   * In a later turn of Node's loop, so that timers and others have theirs. The doorbell would be answered in this turn
-   * still, so with the thread drive it is an immediate, and the doorbell is not answered before it.
-   */
+  /** In a later turn of Node's loop, so that timers and others have theirs (docs/native.md, N38). */
   #continue(): void {
     if (this.#inline) return this.#native.ring()
     if (this.#scheduled) return

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -9,6 +9,7 @@ import {
   type Capabilities,
   channels,
   type Drive,
+  errnoName,
   formatRow,
   invalidArgument,
   isResourceError,
@@ -45,14 +46,27 @@ export interface NativeBackendSpec {
   readonly runtimes?: readonly Runtime[]
   /** What to do when the addon is not there. */
   readonly whenNotBuilt: string
-  /** What to do when the kernel refuses, by errno name; default: another engine. */
-  readonly whenRefused?: (code: string) => Pick<Unavailable, 'remedy' | 'caution'>
+  /** What to do when the system refuses; default: another engine. */
+  readonly whenRefused?: (refused: Refused) => Pick<Unavailable, 'remedy' | 'caution'> | undefined
+  /** Whether a shortage, which else is passed on as it is, is one of this mechanism only: others can do without. */
+  readonly lacksAlone?: (refused: Refused) => boolean
+  /**
+   * Whether filters that kill for its calls are common: where these cannot be rehearsed, the engine is unavailable.
+   * Default: it is tried all the same.
+   */
+  readonly oftenFiltered?: boolean
+}
+
+/** What was refused: an errno name or a reason, and the call. */
+export interface Refused {
+  readonly code: string
+  readonly syscall: string
 }
 
 /** Why there is no engine, and the error behind it. */
 interface Refusal<Cause = unknown> {
   readonly why: Unavailable
-  readonly cause: Cause
+  readonly cause?: Cause
 }
 
 /** An engine, and Socks that wait with its mechanism. */
@@ -60,7 +74,10 @@ export interface NativeBackend extends Backend {
   readonly socks: SockFactory<NativeSock>
 }
 
-/** A backend over the addon `build/Release/NAME.node` of its package. */
+/**
+ * A backend over the addon `build/Release/NAME.node` of its package, or over `NAME.node` in the folder that
+ * `SOCKMAN_ADDONS` names: the same addon built otherwise, such as with fault points (CONTRIBUTING.md).
+ */
 export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
   const supports = Object.freeze({ ...spec.supports, drives: Object.freeze([...spec.supports.drives]) })
   let loaded: Addon | Refusal | undefined
@@ -112,9 +129,8 @@ export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
           const engine = openEngine(spec, addon, deliver, drive === 'inline', resolved)
           if (!('why' in engine)) return engine
           // What the system refuses is unavailable; an error of our own says more.
-          throw engine.cause.errno === undefined
-            ? engine.cause
-            : unavailableError(spec.name, engine.why, engine)
+          if (engine.cause && engine.cause.errno === undefined) throw engine.cause
+          throw unavailableError(spec.name, engine.why, engine)
         },
       })
       if (channels.selection.hasSubscribers) channels.selection.publish(man.selection)
@@ -133,6 +149,7 @@ function openSocks(spec: NativeBackendSpec, addon: Addon | Refusal): SockFactory
   const inWorker = currentRuntime() === 'node' && !isMainThread
   const host = opened(
     spec,
+    addon,
     () => new NativeSockHost(spec.name, addon, spec.supports.descriptorLimit, inWorker),
   )
   if ('why' in host) throw unavailableError(spec.name, host.why, host)
@@ -158,6 +175,7 @@ function openEngine(
   } = options
   return opened(
     spec,
+    addon,
     () =>
       new addon.Engine(
         deliver,
@@ -174,21 +192,62 @@ function openEngine(
 }
 
 /** @throws SockError of a shortage, as it is */
-function opened<T extends object>(spec: NativeBackendSpec, open: () => T): T | Refusal<SockError> {
+function opened<T extends object>(
+  spec: NativeBackendSpec,
+  addon: Addon,
+  open: () => T,
+): T | Refusal<SockError> {
+  const feared = rehearse(spec, addon)
+  if (feared) return { why: feared }
   try {
     return open()
   } catch (error) {
     const cause = toSockError(error)
-    if (!(cause instanceof SockError) || isResourceError(cause.code)) throw cause
-    const { code: reason, message } = cause
-    return { why: { reason, message, remedy: '', ...spec.whenRefused?.(reason) }, cause }
+    if (!(cause instanceof SockError)) throw cause
+    const { code, syscall = '', message } = cause
+    if (isResourceError(code) && !spec.lacksAlone?.({ code, syscall })) throw cause
+    if (syscall === EXPOSING) return { why: NO_EXTERNAL_BUFFERS, cause }
+    return { why: { reason: code, message, remedy: '', ...spec.whenRefused?.({ code, syscall }) }, cause }
+  }
+}
+
+/** What fails first in a runtime that refuses it (docs/native.md, N26). */
+const EXPOSING = 'external ArrayBuffer'
+const NO_EXTERNAL_BUFFERS: Unavailable = {
+  reason: 'ERR_UNSUPPORTED_RUNTIME',
+  message:
+    'this runtime allows no external ArrayBuffers, in which the engines receive (Electron, the V8 sandbox)',
+  remedy: 'run it in a process of plain Node.js, for example a child process',
+}
+
+/** Why the mechanism's system calls are not to be made in this process, under the live seccomp filter. */
+function rehearse(spec: NativeBackendSpec, addon: Addon): Unavailable | undefined {
+  const rehearsed = addon.rehearse()
+  if (!rehearsed) return undefined
+  const [end, syscall, number] = rehearsed
+  const because = (code: string, message: string): Unavailable => ({
+    reason: code,
+    message,
+    remedy: '',
+    ...spec.whenRefused?.({ code, syscall }),
+  })
+  if (end === 'killed')
+    return because('ERR_FILTER_KILLS', `a seccomp filter kills for ${syscall}, with signal ${number}`)
+  if (end === 'stalled')
+    return because('ERR_FILTER_STALLS', `a seccomp filter had not let ${syscall} return after ${number} ms`)
+  if (!spec.oftenFiltered) return undefined
+  return {
+    reason: 'ERR_FILTER_UNKNOWN',
+    message: `a seccomp filter may kill for it, and it cannot be tried in a child process: ${syscall} ${errnoName(number)}`,
+    remedy:
+      'let this process have one child process (ulimit -u, the pids limit of a container, the seccomp profile)',
   }
 }
 
 /** @throws SockError of a shortage, as it is */
 function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
   const build = join(dirname(fileURLToPath(spec.url)), '..', 'build')
-  const path = join(build, 'Release', `${spec.name}.node`)
+  const path = join(process.env['SOCKMAN_ADDONS'] || join(build, 'Release'), `${spec.name}.node`)
   if (process.platform !== 'linux') {
     const message = `${spec.name} is for Linux, not ${process.platform}`
     return { why: { reason: 'ERR_UNSUPPORTED_PLATFORM', message, remedy: '' }, cause: undefined }
@@ -202,6 +261,8 @@ function loadAddon(spec: NativeBackendSpec): Addon | Refusal {
     return createRequire(spec.url)(path) as Addon
   } catch (cause) {
     const remedy = spec.whenNotBuilt
+    const barred = whyBarred(path)
+    if (barred) return { why: { reason: 'ERR_LOAD_FAILED', ...barred }, cause }
     if ((cause as { code?: string }).code === 'MODULE_NOT_FOUND') {
       const message = `not built: ${whyNotBuilt(build) ?? `its install script did not run, there is no ${path}`}`
       return { why: { reason: 'ERR_NOT_BUILT', message, remedy }, cause }
@@ -218,6 +279,38 @@ function whyNotBuilt(build: string): string | undefined {
     return readFileSync(join(build, 'not-built.txt'), 'utf8').split('\n', 1)[0]
   } catch {
     return undefined
+  }
+}
+
+/** Why an addon that is there cannot be loaded whatever was built; undefined when it is not so. The loader does not tell. */
+function whyBarred(path: string): Pick<Unavailable, 'message' | 'remedy'> | undefined {
+  try {
+    const { mode } = statSync(path)
+    accessSync(path, constants.R_OK)
+    if ((mode & 0o111) !== 0) accessSync(path, constants.X_OK)
+    return undefined
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (code !== 'EACCES') return undefined
+    const where = `not loadable: ${path} is not to be`
+    return isReadable(path)
+      ? {
+          message: `${where} executed (${syscall} EACCES)`,
+          remedy: 'install it where files may be executed: a folder that is mounted noexec takes no addons',
+        }
+      : {
+          message: `${where} read by this user (${syscall} EACCES)`,
+          remedy: 'let the user who runs this program read the package and its folder build',
+        }
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

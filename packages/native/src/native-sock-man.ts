@@ -127,28 +127,30 @@ export class NativeSockMan implements SockMan {
 
   // ---- Beginning ----
 
+  // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
+  // runs, and runs none of the caller's code between that and the native half.
+
   listen(address: SockAddr | string, options?: ListenOptions): Listener {
-    this.#run.assertRunning()
     const to = SockAddr.from(address)
     const { events, noDelay, keepAlive, backlog, reusePort, ipv6Only } = resolveListenOptions(options)
-    return this.#listeners.add(events, to, () =>
-      this.#native.listen(addressText(to), noDelay, keepAlive, backlog, reusePort, ipv6Only),
-    )
+    return this.#listeners.add(events, to, () => {
+      this.#run.assertRunning()
+      return this.#native.listen(addressText(to), noDelay, keepAlive, backlog, reusePort, ipv6Only)
+    })
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    this.#run.assertRunning()
     const { events } = resolveListenOptions(options)
-    return this.#listeners.add(events, undefined, () => this.#native.adoptListener(takeDescriptor(sock)))
+    return this.#listeners.add(events, undefined, () =>
+      this.#native.adoptListener(takeDescriptor(sock, this.#run)),
+    )
   }
 
   connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
-    this.#run.assertRunning()
     return this.#life.connect(SockAddr.from(address), resolveConnectOptions(options))
   }
 
   adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId {
-    this.#run.assertRunning()
     return this.#life.adopt(sock, resolveConnectionOptions(options))
   }
 

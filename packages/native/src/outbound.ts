@@ -1,32 +1,31 @@
-import type { SockAddr } from '@sockman/core'
+import type { AbortWatch, SockAddr } from '@sockman/core'
 
 /** What outbound connections have beside their slot. */
 export class Outbound {
   /** For the errors of their whole life. */
   readonly #targets = new Map<number, SockAddr>()
-  /** Of pending connects, to be undone at their end. */
-  readonly #signals = new Map<number, () => void>()
+  /** Of pending connects. */
+  readonly #watches = new Map<number, AbortWatch>()
 
-  add(slot: number, target: SockAddr): void {
+  add(slot: number, target: SockAddr, watch: AbortWatch | undefined): void {
     this.#targets.set(slot, target)
+    if (watch) this.#watches.set(slot, watch)
   }
   /** Undefined for one that was accepted or adopted. */
   target(slot: number): SockAddr | undefined {
     return this.#targets.get(slot)
   }
-  remove(slot: number): void {
+  remove(slot: number): { target: SockAddr | undefined; watch: AbortWatch | undefined } {
+    const target = this.#targets.get(slot)
+    const watch = this.#watches.get(slot)
     this.#targets.delete(slot)
-    this.unwatch(slot)
+    this.#watches.delete(slot)
+    return { target, watch }
   }
-
-  /** Calls `abort` when `signal` says so, at once if it has, until {@link unwatch}. */
-  watch(slot: number, signal: AbortSignal, abort: () => void): void {
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
-    this.#signals.set(slot, () => signal.removeEventListener('abort', abort))
-  }
+  /** Runs code of the signal's owner, so nothing may be half done when it is called. */
   unwatch(slot: number): void {
-    this.#signals.get(slot)?.()
-    this.#signals.delete(slot)
+    const watch = this.#watches.get(slot)
+    this.#watches.delete(slot)
+    watch?.end()
   }
 }

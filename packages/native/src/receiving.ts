@@ -1,8 +1,9 @@
-import type { ConnectionId } from '@sockman/core'
+import type { ConnectionId, SockError } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import type { ConnectionLife } from './connection-life'
 import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
+import { attempt } from './failure'
 import type { HeldData } from './held'
 import type { Turn } from './turn'
 
@@ -37,7 +38,7 @@ export class Receiving {
     this.#turn = turn
     this.#life = life
     this.#poison = poison
-    this.#region = native.region()
+    this.#region = native.receiveMemory
   }
 
   /** Of an open slot. */
@@ -87,7 +88,7 @@ export class Receiving {
     if (c.states[slot] !== State.open) return
     const words = this.#words
     // A transferred or detached region is replaced by a new view of the same memory (C77).
-    if (this.#region.byteLength === 0) this.#region = this.#native.region()
+    if (this.#region.byteLength === 0 && !this.#renewRegion(slot, words[at + Field.length]!)) return
     const data = new Uint8Array(this.#region, words[at + Field.offset]!, words[at + Field.length]!)
     if ((c.flags[slot]! & Flag.paused) === 0 && !this.#held.has(slot)) return this.#emit(slot, data)
     words[at + Field.held] = 1
@@ -95,6 +96,17 @@ export class Receiving {
     if ((c.flags[slot]! & Flag.stopped) !== 0) return
     c.flags[slot]! |= Flag.stopped
     this.#native.hold(slot)
+  }
+  /** Where it is refused, these bytes are lost, and with them the connection. */
+  #renewRegion(slot: number, length: number): boolean {
+    try {
+      this.#region = attempt(() => this.#native.region())
+      return true
+    } catch (error) {
+      this.#native.hold(slot)
+      this.#life.lose(slot, (error as SockError).errno!, length)
+      return false
+    }
   }
   #emit(slot: number, data: Uint8Array): void {
     const c = this.#connections

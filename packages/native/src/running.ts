@@ -7,8 +7,8 @@ export interface Running {
 }
 
 /**
- * SockMans with a live engine, and what waits for Socks: kept from being collected, and ended before the process is. Environment cleanup hooks
- * do not run on `process.exit()` or an uncaught exception, so an `exit` listener is there while any of them lives.
+ * SockMans with a live engine, and what waits for Socks: kept from being collected, and ended before the process is, by
+ * an `exit` listener that is there while any of them lives (docs/native.md, N21).
  */
 const running = new Set<Running>()
 

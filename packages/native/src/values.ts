@@ -1,4 +1,6 @@
+import { closeSync } from 'node:fs'
 import { invalidArgument, type Releasable, SockAddr } from '@sockman/core'
+import type { RunState } from './run-state'
 
 /** As the native half reads it: the same grammar. */
 export function addressText(address: SockAddr): string {
@@ -17,13 +19,17 @@ export function parseAddress(text: string): SockAddr {
   }
 }
 
-/** The descriptor that `sock` gives away. */
-export function takeDescriptor(sock: Releasable): number {
-  if (typeof sock?.release !== 'function') {
+/** The descriptor that `sock` gives away to a SockMan that is running, also after `release` has run. */
+export function takeDescriptor(sock: Releasable, run: RunState): number {
+  const release = sock?.release
+  if (typeof release !== 'function') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
   }
-  const fd = sock.release()
+  run.assertRunning()
+  const fd = release.call(sock)
   if (!Number.isInteger(fd) || fd < 0)
     throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', fd)
+  if (run.stopping) closeSync(fd)
+  run.assertRunning()
   return fd
 }

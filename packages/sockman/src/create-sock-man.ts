@@ -3,11 +3,12 @@ import {
   invalidArgument,
   type Requirements,
   resolveSockManOptions,
+  type SockError,
   type SockMan,
   type SockManEvents,
   type SockManOptions,
 } from '@sockman/core'
-import { choose, type Request, readRequest } from './request'
+import { choose, type Refused, type Request, readRequest } from './request'
 
 export interface CreateOptions extends SockManOptions {
   /**
@@ -23,13 +24,13 @@ export interface CreateOptions extends SockManOptions {
 
 /**
  * A SockMan on the engine that is asked for: by name it is that one or an error, never another; with `auto` the
- * first of `candidates` that is installed, built, works here and now, and has the drive and what is required. Which one
- * and why: {@link SockMan.selection}, also published on the channel `sockman:selection`.
+ * first of `candidates` that is installed, built, works here and now with these options, and has the drive and what is
+ * required. Which one and why: {@link SockMan.selection}, also published on the channel `sockman:selection`.
  *
  * @throws SockError `ERR_BACKEND_UNAVAILABLE` with `backend`, `reason` (`EPERM`, `ENOSYS`, `ERR_NOT_INSTALLED`,
  *   `ERR_NOT_BUILT`, `ERR_UNSUPPORTED_DRIVE`, `ERR_MISSING_CAPABILITY`, `ERR_UNKNOWN_BACKEND` …) and `remedy`; `ENOMEM`,
- *   `EMFILE` … as they are: a shortage is no reason to take another engine; `ERR_UNKNOWN_OPTION`,
- *   `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`
+ *   `EMFILE` … as they are: a shortage that is not one mechanism's alone is no reason to take another engine;
+ *   `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`
  */
 export async function createSockMan(
   events: SockManEvents,
@@ -40,8 +41,23 @@ export async function createSockMan(
   assertNoContradiction(request, beside)
   const options = { ...beside, ...request.options }
   resolveSockManOptions(options)
-  const choice = await choose(request, options.drive, require)
-  return choice.backend.createSockMan(events, { ...options, drive: choice.drive }, choice.rejected)
+  const refused: Refused[] = []
+  for (;;) {
+    const { backend, drive, rejected } = await choose(request, options.drive, require, refused)
+    try {
+      return backend.createSockMan(events, { ...options, drive }, rejected)
+    } catch (error) {
+      if (request.row.name !== 'auto' || (error as SockError).code !== 'ERR_BACKEND_UNAVAILABLE') throw error
+      // The probe had less to ask for, or what it gave back is not free yet.
+      refused.push(asRefused(backend.name, error as SockError))
+    }
+  }
+}
+
+function asRefused(name: string, error: SockError): Refused {
+  const { reason = error.code, remedy = '', cause } = error
+  const message = cause instanceof Error ? cause.message : error.message
+  return { name, why: { reason, message, remedy } }
 }
 
 /** The environment may overrule a program, a program not itself. */

@@ -1,5 +1,6 @@
 import process from 'node:process'
 import {
+  type Candidate,
   type Choice,
   type Drive,
   invalidArgument,
@@ -11,6 +12,7 @@ import {
   SockError,
   type SockManOptions,
   selectBackend,
+  type Unavailable,
 } from '@sockman/core'
 import { candidates } from './candidates'
 
@@ -44,14 +46,28 @@ export function readRequest(backend: string | undefined, ignoreEnv: boolean): Re
   }
 }
 
-/** @throws SockError what `selectBackend` throws, telling when it was the environment that asked */
+/** An engine that its probe has passed and that could not be created all the same. */
+export interface Refused {
+  readonly name: string
+  readonly why: Unavailable
+}
+
+/**
+ * @param refused unavailable, whatever their probes say
+ * @throws SockError what `selectBackend` throws, telling when it was the environment that asked
+ */
 export async function choose(
   { source, row }: Request,
   drive: Drive | undefined,
   require?: Requirements,
+  refused: readonly Refused[] = [],
 ): Promise<Choice> {
+  const left = candidates.map((candidate): Candidate => {
+    const why = refused.find(({ name }) => name === candidate.name)?.why
+    return why ? { name: candidate.name, load: async () => why } : candidate
+  })
   try {
-    return await selectBackend(candidates, { name: row.name, drive, require })
+    return await selectBackend(left, { name: row.name, drive, require })
   } catch (error) {
     const { code } = error as SockError
     if (source !== 'SOCKMAN_BACKEND' || code !== 'ERR_BACKEND_UNAVAILABLE') throw error

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type Backend, SockAddr, type SockError } from '@sockman/core'
+import { type Backend, SockAddr, SockError, unavailableError } from '@sockman/core'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type CreateOptions, candidates, createSockMan } from '../src'
 
@@ -50,6 +50,33 @@ test('a named row: engine, drive and settings', async () => {
 test('options beside the row reach the engine too', async () => {
   const { row } = await select({ backend: SURE, receivePool: 1 << 20 })
   expect(row).toBe(`${SURE}:thread:receivePool=1048576`)
+})
+
+test('an engine that its probe passes and that cannot be created: auto goes on, a name does not', async () => {
+  const [best, next] = await working()
+  const why = { reason: 'ENOMEM', message: 'too large a ring', remedy: 'raise it' }
+  const refuse = (error: SockError) =>
+    vi.spyOn(best!, 'createSockMan').mockImplementation(() => {
+      throw error
+    })
+  try {
+    const spy = refuse(unavailableError(best!.name, why))
+    const { backend, rejected } = await select()
+    expect(backend).toBe(next!.name)
+    const rejection = rejected.find((each) => each.backend === best!.name)!
+    expect(rejection).toMatchObject({
+      reason: 'ENOMEM',
+      message: expect.stringContaining('too large a ring'),
+    })
+    expect(rejection.remedy).toContain('raise it')
+    expect(spy).toHaveBeenCalledTimes(1)
+    expect(await failure({ backend: best!.name })).toMatchObject({ backend: best!.name, reason: 'ENOMEM' })
+    const shortage = new SockError('short', { code: 'EMFILE' })
+    refuse(shortage)
+    expect(await failure({})).toBe(shortage)
+  } finally {
+    vi.restoreAllMocks()
+  }
 })
 
 test('it carries bytes', async () => {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sockman/command.h>
+#include <sockman/roles.h>
 #include <sockman/sock_loop.h>
 
 #include <cstring>
@@ -36,7 +37,7 @@ struct World {
   Loop loop;
 };
 
-/// Everything here is for one thread, the JavaScript thread of the model. Checks of each connection: events
+/// Checks of each connection: events
 /// in their order, bytes that are its own, `queued` never below zero, and at the end exactly the unsent
 /// bytes.
 class Owner {
@@ -46,7 +47,7 @@ class Owner {
       : world_(world), dice_(seed), posted_(std::move(posted)), shared_(*shared(world.ring)) {}
 
   /// One random call, at random about a connection of any state, or a new one.
-  void act() {
+  void act() SOCKMAN_REQUIRES(javascriptThread) {
     if (stopping_) return;
     const uint32_t what = dice_.roll(14);
     if (what < 3 || lives_.empty()) return connect();
@@ -75,7 +76,7 @@ class Owner {
   }
 
   /// Reads at most `most` records; how many there were.
-  uint32_t consume(uint32_t most) {
+  uint32_t consume(uint32_t most) SOCKMAN_REQUIRES(javascriptThread) {
     uint32_t count = 0;
     while (count < most && shared_.tail.load() != head_) {
       Record& record = shared_.records[head_ % EventRing::kCapacity];
@@ -90,7 +91,7 @@ class Owner {
   }
 
   /// Closes everything and asks for `stopped`.
-  void stop() {
+  void stop() SOCKMAN_REQUIRES(javascriptThread) {
     stopping_ = true;
     for (auto& [slot, life] : lives_)
       if (life.state != State::closing) close(life);
@@ -98,8 +99,8 @@ class Owner {
       if (!std::exchange(listener.closed, true)) post(listener.name, Op::closeListener);
     post(Name{}, Op::stop);
   }
-  bool stopped() const { return stopped_; }
-  size_t live() const { return lives_.size(); }
+  bool stopped() const SOCKMAN_REQUIRES(javascriptThread) { return stopped_; }
+  size_t live() const SOCKMAN_REQUIRES(javascriptThread) { return lives_.size(); }
 
   /// The words of a ring, as TypeScript reads them.
   static EventRing::Shared* shared(const EventRing& ring) {
@@ -121,65 +122,67 @@ class Owner {
     bool closed = false;
   };
 
-  Life& pick() {
+  Life& pick() SOCKMAN_REQUIRES(javascriptThread) {
     auto at = lives_.lower_bound(
         static_cast<int32_t>(dice_.roll(static_cast<uint32_t>(lives_.rbegin()->first + 1))));
     return at->second;
   }
 
-  Life& begin(State state) {
+  Life& begin(State state) SOCKMAN_REQUIRES(javascriptThread) {
     Loop::Connection* c = world_.connections.allocate();
-    SOCKMAN_CHECK(c && c->queued.load() == 0 && c->owner == 0 && lives_.count(c->name.slot) == 0);
+    SOCKMAN_CHECK(c && c->shared.queued.load() == 0 && c->owner == 0 && lives_.count(c->name.slot) == 0);
     c->owner = ++owners_;
     return lives_[c->name.slot] = {c, owners_, state};
   }
-  void connect() {
+  void connect() SOCKMAN_REQUIRES(javascriptThread) {
     Life& life = begin(State::connecting);
     const bool wait = !dice_.oneIn(3);
     post(life, Op::connect, wait ? EINPROGRESS : dice_.oneIn(2) ? 0 : ECONNREFUSED);
   }
-  void listen() {
+  void listen() SOCKMAN_REQUIRES(javascriptThread) {
     if (listeners_.size() >= 3) return;
-    Loop::Listener* listener = world_.listeners.allocate();
-    listener->number = ++numbers_;
+    Loop::Listener* listener = world_.listeners.allocate(++numbers_);
     listeners_[listener->number] = {listener->name};
     post(listener->name, Op::listen);
   }
-  void closeListener() {
+  void closeListener() SOCKMAN_REQUIRES(javascriptThread) {
     for (auto& [number, listener] : listeners_) {
       if (!std::exchange(listener.closed, true)) return post(listener.name, Op::closeListener);
     }
   }
-  void send(Life& life) {
+  void send(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     if (life.state == State::failed || life.shutdown) return;
     const size_t words = 1 + dice_.roll(100);
     Chunk::Ptr chunk = Chunk::make(words * sizeof life.owner);
     for (size_t n = 0; n < words; n++)
       std::memcpy(chunk->bytes() + n * sizeof life.owner, &life.owner, sizeof life.owner);
     life.sent += chunk->size();
-    life.c->queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
+    life.c->shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
     post({.op = Op::send, .name = life.c->name, .chunk = std::move(chunk)});
   }
-  void resume(Life& life) {
+  void resume(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     life.paused = false;
     if (std::exchange(life.stopped, false)) post(life, Op::resume, 0, std::exchange(life.held, 0));
   }
-  void close(Life& life) {
+  void close(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     life.state = State::closing;
     // A flush ends with the queue or an error here: its deadline is far away.
     post(life, Op::close, dice_.oneIn(3) ? kCloseFlush : 0, 1 << 20);
   }
-  void post(const Life& life, Op op, int32_t value = 0, int64_t amount = 0) {
+  void post(const Life& life, Op op, int32_t value = 0, int64_t amount = 0)
+      SOCKMAN_REQUIRES(javascriptThread) {
     post({.op = op, .value = value, .name = life.c->name, .amount = amount, .chunk = nullptr});
   }
-  void post(Name name, Op op) { post({.op = op, .name = name, .chunk = nullptr}); }
-  void post(Command&& command) {
+  void post(Name name, Op op) SOCKMAN_REQUIRES(javascriptThread) {
+    post({.op = op, .name = name, .chunk = nullptr});
+  }
+  void post(Command&& command) SOCKMAN_REQUIRES(javascriptThread) {
     world_.commands.post();
     world_.queue.push(std::move(command));
     posted_();
   }
 
-  void take(Record& record, uint32_t position) {
+  void take(Record& record, uint32_t position) SOCKMAN_REQUIRES(javascriptThread) {
     SOCKMAN_CHECK(!stopped_);
     switch (record.event) {
       case Event::accepted:
@@ -203,7 +206,7 @@ class Owner {
     const auto found = lives_.find(record.slot);
     SOCKMAN_CHECK(found != lives_.end());
     Life& life = found->second;
-    SOCKMAN_CHECK(life.c->owner == life.owner && life.c->queued.load() >= 0);
+    SOCKMAN_CHECK(life.c->owner == life.owner && life.c->shared.queued.load() >= 0);
     switch (record.event) {
       case Event::connected:
         SOCKMAN_CHECK(life.state == State::connecting || life.state == State::closing);
@@ -227,7 +230,7 @@ class Owner {
         SOCKMAN_CHECK(false);
     }
   }
-  void accepted(const Record& record, uint32_t position) {
+  void accepted(const Record& record, uint32_t position) SOCKMAN_REQUIRES(javascriptThread) {
     Fd fd(world_.ring.takeDescriptor(position));
     SOCKMAN_CHECK(fd && listeners_.count(record.slot) == 1);
     if (stopping_) return;
@@ -239,7 +242,7 @@ class Owner {
   static bool mayReceive(const Life& life) {
     return life.state == State::open || life.state == State::closing;
   }
-  void data(Life& life, Record& record) {
+  void data(Life& life, Record& record) SOCKMAN_REQUIRES(javascriptThread) {
     SOCKMAN_CHECK(mayReceive(life) && !life.eof && record.length > 0);
     const std::byte* bytes = world_.region->base() + record.offset;
     for (int32_t at = 0; at < record.length; at += static_cast<int32_t>(sizeof life.owner)) {
@@ -252,8 +255,8 @@ class Owner {
     life.held += record.length;
     if (!std::exchange(life.stopped, true)) post(life, Op::hold);
   }
-  void closed(Life& life) {
-    const auto unsent = static_cast<uint64_t>(life.c->queued.load(std::memory_order_acquire));
+  void closed(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto unsent = static_cast<uint64_t>(life.c->shared.queued.load(std::memory_order_acquire));
     SOCKMAN_CHECK(unsent == life.sent - life.c->sent);
     const int32_t slot = life.c->name.slot;
     lives_.erase(slot);
@@ -264,11 +267,11 @@ class Owner {
   Dice dice_;
   std::function<void()> posted_;
   EventRing::Shared& shared_;
-  uint32_t head_ = 0;
-  std::map<int32_t, Life> lives_;  // by slot, as TypeScript keeps them
-  std::map<int32_t, OwnListener> listeners_;
-  uint32_t owners_ = 0;
-  int32_t numbers_ = 0;
+  uint32_t head_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  std::map<int32_t, Life> lives_ SOCKMAN_GUARDED_BY(javascriptThread);  // by slot, as TypeScript keeps them
+  std::map<int32_t, OwnListener> listeners_ SOCKMAN_GUARDED_BY(javascriptThread);
+  uint32_t owners_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  int32_t numbers_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   bool stopping_ = false, stopped_ = false;
 };
 

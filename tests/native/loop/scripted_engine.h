@@ -5,24 +5,14 @@
 
 #include <sockman/check.h>
 #include <sockman/engine.h>
+#include <sockman/roles.h>
 
 #include <cstring>
-#include <random>
 #include <vector>
 
+#include "../seeds.h"
+
 namespace sockman::test {
-
-/// Everything random in a test comes from one of these, so that a seed repeats it.
-class Dice {
- public:
-  explicit Dice(uint32_t seed) : engine_(seed) {}
-  /// 0 to `sides` - 1.
-  uint32_t roll(uint32_t sides) { return engine_() % sides; }
-  bool oneIn(uint32_t sides) { return roll(sides) == 0; }
-
- private:
-  std::mt19937 engine_;
-};
 
 /// Bytes are words that name their connection: what arrives anywhere else shows.
 class ScriptedEngine {
@@ -46,38 +36,40 @@ class ScriptedEngine {
     return std::make_unique<ScriptedEngine>(pool, 1);
   }
 
-  void enable() {}
-  void accept(Port& port, bool once) {
+  void enable() SOCKMAN_REQUIRES(drivingThread) {}
+  void accept(Port& port, bool once) SOCKMAN_REQUIRES(drivingThread) {
     port.once = once;
     ask(port, port.accepting);
   }
-  void stopAccepting(Port& port) { port.accepting = false; }
-  void connect(Port& port) { ask(port, port.connecting); }
-  void receive(Port& port) {
+  void stopAccepting(Port& port) SOCKMAN_REQUIRES(drivingThread) { port.accepting = false; }
+  void connect(Port& port) SOCKMAN_REQUIRES(drivingThread) { ask(port, port.connecting); }
+  void receive(Port& port) SOCKMAN_REQUIRES(drivingThread) {
     port.inFlight = false;
     ask(port, port.receiving);
   }
-  void stopReceiving(Port& port) { port.inFlight |= std::exchange(port.receiving, false); }
-  void send(Port& port) {
+  void stopReceiving(Port& port) SOCKMAN_REQUIRES(drivingThread) {
+    port.inFlight |= std::exchange(port.receiving, false);
+  }
+  void send(Port& port) SOCKMAN_REQUIRES(drivingThread) {
     SOCKMAN_CHECK(!port.sending && port.partCount > 0);
     ask(port, port.sending);
   }
-  void forget(Port& port) { ask(port, port.forgetting); }
-  void replenish() {}
-  bool starving() const { return starving_; }
+  void forget(Port& port) SOCKMAN_REQUIRES(drivingThread) { ask(port, port.forgetting); }
+  void replenish() SOCKMAN_REQUIRES(drivingThread) {}
+  bool starving() const SOCKMAN_REQUIRES(drivingThread) { return starving_; }
 
-  void wait(Time) {}
+  void wait(Time) SOCKMAN_REQUIRES(drivingThread) {}
   void wake() {}
-  void submit() {}
-  bool busy() const { return !ports_.empty(); }
-  int completionFd() const { return -1; }
-  void acknowledge() {}
+  void submit() SOCKMAN_REQUIRES(drivingThread) {}
+  bool busy() const SOCKMAN_REQUIRES(drivingThread) { return !ports_.empty(); }
+  int completionFd() const SOCKMAN_REQUIRES(drivingThread) { return -1; }
+  void acknowledge() SOCKMAN_REQUIRES(drivingThread) {}
   Details details() const { return {}; }
   const EngineCounters& counters() const { return counters_; }
 
   /// For about half of what is asked an outcome is reported, in a random order.
   template <class Sink>
-  void reap(Sink& sink) {
+  void reap(Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     starving_ = false;
     for (size_t left = ports_.size(); left > 0; left--) {
       const size_t at = dice_.roll(static_cast<uint32_t>(ports_.size()));
@@ -111,7 +103,7 @@ class ScriptedEngine {
   }
 
  private:
-  void ask(Port& port, bool& wanted) {
+  void ask(Port& port, bool& wanted) SOCKMAN_REQUIRES(drivingThread) {
     SOCKMAN_CHECK(!port.forgetting);
     wanted = true;
     if (!std::exchange(port.listed, true)) ports_.push_back(&port);
@@ -119,7 +111,7 @@ class ScriptedEngine {
 
   /// What was under way when the port was to be forgotten may have been done by then.
   template <class Sink>
-  void finishInFlight(Port& port, Sink& sink) {
+  void finishInFlight(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     if (port.accepting && dice_.oneIn(2)) sink.accepted(port, ::eventfd(0, EFD_CLOEXEC));
     if (port.sending && dice_.oneIn(2)) finishSend(port, sink);
     if (port.receiving && dice_.oneIn(2) && sink.hasRoom()) finishReceive(port, sink);
@@ -127,7 +119,7 @@ class ScriptedEngine {
   }
 
   template <class Sink>
-  void finishSend(Port& port, Sink& sink) {
+  void finishSend(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     port.sending = false;
     if (dice_.oneIn(20)) return sink.sent(port, dice_.oneIn(2) ? -EAGAIN : -EPIPE);
     // The parts are unchanged since `send`, and a part of them is taken.
@@ -147,7 +139,7 @@ class ScriptedEngine {
   }
 
   template <class Sink>
-  void finishReceive(Port& port, Sink& sink) {
+  void finishReceive(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     if (!port.forgetting && dice_.oneIn(12)) {
       port.receiving = false;
       return sink.receiveEnded(port, dice_.oneIn(2) ? ECONNRESET : 0);
@@ -161,7 +153,7 @@ class ScriptedEngine {
     receive(port, 1 + dice_.roll(static_cast<uint32_t>(std::min<size_t>(words, 64))), sink);
   }
   template <class Sink>
-  void receive(Port& port, size_t words, Sink& sink) {
+  void receive(Port& port, size_t words, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     for (size_t word = 0; word < words; word++)
       std::memcpy(block_.end() + word * sizeof port.owner, &port.owner, sizeof port.owner);
     const size_t length = words * sizeof port.owner;
@@ -171,8 +163,8 @@ class ScriptedEngine {
   ReceivePool& pool_;
   FillingBlock block_;
   Dice dice_;
-  std::vector<Port*> ports_;  // something is asked of each
-  bool starving_ = false;
+  std::vector<Port*> ports_ SOCKMAN_GUARDED_BY(drivingThread);  // something is asked of each
+  bool starving_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   EngineCounters counters_;
 };
 

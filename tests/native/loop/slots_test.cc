@@ -1,13 +1,20 @@
+#include <fcntl.h>
 #include <sockman/check.h>
 #include <sockman/slots.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "test.h"
+#include <csignal>
+#include <memory>
+
+#include "../test.h"
 
 namespace sockman::test {
 namespace {
 
 struct Item {
-  Name name;
+  explicit Item(Name name) : name(name) {}
+  const Name name;
   int value = 0;
 };
 
@@ -58,13 +65,38 @@ TEST(generationWraps, "the generation wraps around, and each owner is a new obje
   CommandCount commands;
   Slots<Item, 4, 4> slots(commands);
   Item* item = slots.allocate();
-  item->name.generation = UINT32_MAX;
-  item->value = 1;
+  std::construct_at(item, Name{0, UINT32_MAX})->value = 1;
   slots.free(0);
   SOCKMAN_CHECK(slots.allocate() == item && item->name.generation == 0 && item->value == 0);
   item->value = 2;
   slots.free(0);
   SOCKMAN_CHECK(slots.allocate() == item && item->name.generation == 1 && item->value == 0);
+}
+
+/// Whether `run` ends the process that runs it as a failed SOCKMAN_CHECK does.
+template <class Run>
+bool aborts(Run&& run) SOCKMAN_REQUIRES(javascriptThread) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int silent = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ::dup2(silent, STDERR_FILENO);
+    run();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST(staleSlots, "a slot that has no owner is neither freed nor looked up") {
+  CommandCount commands;
+  Slots<Item, 4, 4> slots(commands);
+  SOCKMAN_CHECK(&slots.get(slots.allocate()->name.slot) == slots.at(0));
+  slots.free(0);
+  const auto freeAgain = [&]() SOCKMAN_REQUIRES(javascriptThread) { slots.free(0); };
+  const auto lookUp = [&]() SOCKMAN_REQUIRES(javascriptThread) { slots.get(0); };
+  const auto lookBeyond = [&]() SOCKMAN_REQUIRES(javascriptThread) { slots.get(1); };
+  SOCKMAN_CHECK(aborts(freeAgain) && aborts(lookUp) && aborts(lookBeyond));
 }
 
 }  // namespace

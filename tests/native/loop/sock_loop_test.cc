@@ -1,55 +1,33 @@
-#include <dirent.h>
-
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
+#include "../descriptors.h"
+#include "../seeds.h"
 #include "owner.h"
-#include "test.h"
 
 namespace sockman::test {
 namespace {
-
-/// Seeds from 1 to `count`, or SOCKMAN_SEED alone when it is set.
-template <class Run>
-void forSeeds(uint32_t count, Run&& run) {
-  const char* only = std::getenv("SOCKMAN_SEED");
-  const uint32_t first = only ? static_cast<uint32_t>(std::atoi(only)) : 1;
-  for (uint32_t seed = first; seed < first + (only ? 1 : count); seed++) {
-    current() = seed;
-    run(seed);
-  }
-  current() = 0;
-}
-
-size_t openDescriptors() {
-  DIR* directory = opendir("/proc/self/fd");
-  size_t count = 0;
-  while (readdir(directory)) count++;
-  closedir(directory);
-  return count;
-}
 
 /// The driving thread of the model: what ThreadDrive does in one pass, cut where JavaScript may come between.
 class Driver {
  public:
   explicit Driver(World& world) : world_(world) {}
 
-  void take() {
+  void take() SOCKMAN_REQUIRES(drivingThread) {
     if (taken_.empty()) world_.queue.take(taken_);
   }
-  void execute() {
+  void execute() SOCKMAN_REQUIRES(drivingThread) {
     world_.loop.reclaim();
     for (Command& command : taken_) world_.loop.execute(command);
     const size_t executed = taken_.size();
     taken_.clear();
     world_.commands.execute(executed);
   }
-  void reap() { world_.loop.engine().reap(world_.loop); }
-  void publish() { world_.loop.publish(); }
-  bool finished() { return world_.loop.finished(); }
-  void discard() { world_.loop.discard(); }
+  void reap() SOCKMAN_REQUIRES(drivingThread) { world_.loop.engine().reap(world_.loop); }
+  void publish() SOCKMAN_REQUIRES(drivingThread) { world_.loop.publish(); }
+  bool finished() SOCKMAN_REQUIRES(drivingThread) { return world_.loop.finished(); }
+  void discard() SOCKMAN_REQUIRES(drivingThread) { world_.loop.discard(); }
 
  private:
   World& world_;
@@ -58,12 +36,14 @@ class Driver {
 
 /// One step of either thread at a time, in an order that the seed decides.
 void interleave(uint32_t seed, bool stopInTheEnd) {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
   World world(seed, seed % 3 == 0 ? 5 : 0);
   Owner owner(world, seed + 1);
   Driver driver(world);
   Dice dice(seed + 2);
   int step = 0;
-  const auto turn = [&](uint32_t what) {
+  const auto turn = [&](uint32_t what) SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     switch (what) {
       case 0:
         return driver.take();
@@ -115,17 +95,18 @@ struct Refused {
   Driver driver{world};
   std::vector<Record> records;
 
-  void post(Name name, Op op, Chunk::Ptr chunk = nullptr) {
+  void post(Name name, Op op, Chunk::Ptr chunk = nullptr, int32_t error = ECONNREFUSED)
+      SOCKMAN_REQUIRES(javascriptThread) {
     world.commands.post();
     world.queue.push(
-        {.op = op, .value = op == Op::connect ? ECONNREFUSED : 0, .name = name, .chunk = std::move(chunk)});
+        {.op = op, .value = op == Op::connect ? error : 0, .name = name, .chunk = std::move(chunk)});
   }
-  void run() {
+  void run() SOCKMAN_REQUIRES(drivingThread) {
     driver.take();
     driver.execute();
   }
   /// Until the engine has forgotten all of them.
-  void settle() {
+  void settle() SOCKMAN_REQUIRES(drivingThread) {
     while (world.loop.engine().busy()) driver.reap();
     driver.publish();
   }
@@ -142,18 +123,18 @@ TEST(lateCommands,
     it.settle();
     // `closed` is published, not consumed.
     Chunk::Ptr chunk = op == Op::send ? Chunk::make(64) : nullptr;
-    if (chunk) c->queued.fetch_add(64);
+    if (chunk) c->shared.queued.fetch_add(64);
     it.post(first, op, std::move(chunk));
     it.world.connections.free(first.slot);
     Loop::Connection* next = it.world.connections.allocate();
     SOCKMAN_CHECK(next != c);  // not before the command is executed
-    SOCKMAN_CHECK(c->queued.load() == (op == Op::send ? 64 : 0));
+    SOCKMAN_CHECK(c->shared.queued.load() == (op == Op::send ? 64 : 0));
     it.run();
-    SOCKMAN_CHECK(c->queued.load() == (op == Op::send ? 64 : 0));
+    SOCKMAN_CHECK(c->shared.queued.load() == (op == Op::send ? 64 : 0));
     SOCKMAN_CHECK(!it.world.loop.engine().busy());  // nothing was asked of the engine
     Loop::Connection* again = it.world.connections.allocate();
-    SOCKMAN_CHECK(again == c && again->name.generation == first.generation + 1 && !again->closing);
-    SOCKMAN_CHECK(again->queued.load() == 0);
+    SOCKMAN_CHECK(again == c && again->name.generation == first.generation + 1 && !again->driving.closing);
+    SOCKMAN_CHECK(again->shared.queued.load() == 0);
   }
 }
 
@@ -174,7 +155,7 @@ TEST(halfABatch, "a batch counts as executed when all of it is") {
 
 TEST(listeners, "a listener's place is taken only after the listener is gone") {
   Refused it;
-  Loop::Listener* listener = it.world.listeners.allocate();
+  Loop::Listener* listener = it.world.listeners.allocate(1);
   const Name first = listener->name;
   it.post(first, Op::listen);
   it.post(first, Op::closeListener);
@@ -182,9 +163,24 @@ TEST(listeners, "a listener's place is taken only after the listener is gone") {
   it.settle();
   it.post(first, Op::closeListener);
   it.world.listeners.free(first.slot);
-  SOCKMAN_CHECK(it.world.listeners.allocate() != listener);
+  SOCKMAN_CHECK(it.world.listeners.allocate(2) != listener);
   it.run();
-  SOCKMAN_CHECK(it.world.listeners.allocate() == listener);
+  SOCKMAN_CHECK(it.world.listeners.allocate(3) == listener);
+}
+
+TEST(openedAfterStop, "what is opened after stop is closed at once, and the loop ends") {
+  for (const Op op : {Op::listen, Op::connect, Op::open}) {
+    Refused it;
+    it.post(Name{}, Op::stop);
+    it.post(op == Op::listen ? it.world.listeners.allocate(1)->name : it.world.connections.allocate()->name,
+            op, nullptr, EINPROGRESS);
+    it.run();
+    for (int i = 0; i < 100 && it.world.loop.engine().busy(); i++) it.driver.reap();
+    SOCKMAN_CHECK(!it.world.loop.engine().busy());
+    it.driver.finished();
+    it.driver.publish();
+    SOCKMAN_CHECK(Owner::shared(it.world.ring)->tail.load() == 2);  // its end, then `stopped`
+  }
 }
 
 /// What wakes a thread of the model: a flag that `wait` takes.
@@ -209,10 +205,12 @@ class Bell {
 
 /// The same owner and loop on two threads, as the thread drive runs them: for the thread sanitizer.
 void onTwoThreads(uint32_t seed) {
+  javascriptThread.assertHeld();
   World world(seed, 0);
   Bell toDriver, toOwner;
   Owner owner(world, seed + 1, [&] { toDriver.ring(); });
   std::thread driving([&] {
+    drivingThread.assertHeld();
     Driver driver(world);
     for (;;) {
       driver.take();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import type { ConnectionId } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
 import { type Case, needsProcess } from './harness'
-import { assertFast } from './measure'
+import { assertFast, Stopwatch, timed } from './limit'
+import type { Peer } from './peers'
 import { nextTurn, openDescriptors } from './trial'
 
 const MI = 1 << 20
@@ -152,22 +153,33 @@ export const closing: readonly Case[] = [
   {
     title: 'C66 close releases the connection within 100 ms; what the kernel had accepted still arrives',
     async run(trial) {
-      await assertFast(100, 3, async () => {
+      const data = pattern(trial.bytes(30_000))
+      const control = async (): Promise<number> => {
+        const [[near, far]] = (await trial.peers()) as [[Peer, Peer]]
+        await near.send(data)
+        const { took } = await timed(trial.network, () => {
+          near.destroy()
+          return near.closed
+        })
+        far.destroy()
+        await far.closed
+        return took
+      }
+      await assertFast(trial.network, { promised: 100, attempts: 3, control }, async () => {
         const watched = trial.open()
         const { man, log } = watched
         const { id, peer } = await trial.inbound(watched)
-        const data = pattern(trial.bytes(30_000))
         man.send(id, data)
         const before = trial.supports.descriptors ? openDescriptors().size : 0
-        const begun = trial.network.now()
+        const watch = new Stopwatch(trial.network)
         man.close(id)
         const { unsent } = await log.event(id, 'closed')
-        const took = trial.network.now() - begun
+        const taken = watch.read()
         assert.equal(unsent, 0)
         if (trial.supports.descriptors) assert.equal(openDescriptors().size, before - 1)
         assertBytes(await peer.receive(data.length), data)
         assert.equal(await peer.receiveInto(() => {}), 0)
-        return took
+        return taken
       })
     },
   },
@@ -199,12 +211,15 @@ export const closing: readonly Case[] = [
 
       const stuck = await trial.inbound(watched)
       trial.fillUp(man, stuck.id, chunk)
-      const begun = trial.network.now()
-      man.close(stuck.id, { flush: true, timeout: 200 })
-      const { unsent } = await log.event(stuck.id, 'closed')
-      const took = trial.network.now() - begun
-      assert.ok(unsent! > 0)
-      assert.ok(took >= 195 && took < 1200, `after ${took} ms`)
+      await assertFast(trial.network, { promised: 1200 }, async () => {
+        const watch = new Stopwatch(trial.network)
+        man.close(stuck.id, { flush: true, timeout: 200 })
+        const { unsent } = await log.event(stuck.id, 'closed')
+        const taken = watch.read()
+        assert.ok(unsent! > 0)
+        assert.ok(taken.took >= 195, `after ${taken.took} ms`)
+        return taken
+      })
     },
   },
   {

@@ -69,13 +69,13 @@ export const fairness: readonly Case[] = [
       }
       await p99()
       await bestOf('of the p99 under the flood', 0.1, async () => {
-        const unloaded = await p99()
+        const first = await p99()
         const before = watched.log.life(id).receivedBytes
         const flood = forEver(peer, pattern(64 * KI))
         const loaded = await p99()
         await flood.pause()
         assert.ok(watched.log.life(id).receivedBytes > before, 'there was no flood')
-        return unloaded / loaded
+        return Math.max(first, await p99()) / loaded
       })
     },
   },

@@ -1,5 +1,7 @@
+import { isMainThread } from 'node:worker_threads'
 import type { Backend } from '../backend'
 import type { Capabilities, Drive } from '../capabilities'
+import { longest } from './limit'
 import { netPeers } from './net-peers'
 import type { PeerNetwork } from './peers'
 import { Trial } from './trial'
@@ -23,7 +25,10 @@ export interface BackendModule {
 }
 
 export interface ConformanceOptions extends Runner {
-  /** Needed by the cases that have to run in a process of their own (C8, C10, C11, C70 …): skipped without it. */
+  /**
+   * Needed by the cases that have to run in a process of their own (C8, C10, C11, C70 …): skipped without it. In a worker
+   * they are left out, for they are the same there as on the main thread.
+   */
   specifier?: BackendModule
   /** What surrounds the SockMan, default peers on `node:net`. */
   network?: () => PeerNetwork
@@ -33,7 +38,7 @@ export interface ConformanceOptions extends Runner {
   full?: boolean
   /** Factor on every deadline, for a build that a sanitizer slows down; default 1. */
   patience?: number
-  /** The engine is built with a sanitizer and the platform's own sockets are not: memory is not compared (C71). Default false. */
+  /** The engine is built with a sanitizer, `node:net` is not: memory is not compared (C71, C72). Default false. */
   sanitized?: boolean
 }
 
@@ -60,12 +65,13 @@ export interface Case {
 }
 
 /** Time for the teardown after a case's own deadline, ms. */
-const TEARDOWN = 10_000
+const TEARDOWN = longest(5000) + 5000
 
 /** Hands every case to the runner, once for each drive. */
 export function runCases(backend: Backend, cases: readonly Case[], options: ConformanceOptions): void {
-  const { describe, test, specifier, network = netPeers, allowUnavailable = false, patience = 1 } = options
+  const { describe, test, network = netPeers, allowUnavailable = false, patience = 1 } = options
   const { sanitized = false } = options
+  const specifier = isMainThread ? options.specifier : undefined
   const full = options.full ?? process.env.SOCKMAN_SUITE === 'full'
   const probe = backend.probe()
   if (!probe.available) {
@@ -80,20 +86,23 @@ export function runCases(backend: Backend, cases: readonly Case[], options: Conf
     describe(drive, () => {
       for (const { title, skip, deadline = [10_000, 60_000], run } of cases) {
         const reason = skip?.(facts)
+        if (reason === NO_PROCESS && options.specifier) continue
         if (reason !== undefined) {
           test.skip(`${title} [skipped: ${reason}]`, () => {})
           continue
         }
         const limit = deadline[full ? 1 : 0] * patience
-        test(title, () => Trial.run(facts, limit, run), limit + TEARDOWN)
+        test(title, () => Trial.run(facts, limit, run), longest(limit) + TEARDOWN)
       }
     })
   }
 }
 
+const NO_PROCESS = 'needs a process of its own: pass `specifier`'
+
 /** A case that needs a process of its own. */
 export function needsProcess({ specifier }: Facts): string | undefined {
-  return specifier ? undefined : 'needs a process of its own: pass `specifier`'
+  return specifier ? undefined : NO_PROCESS
 }
 
 /** A case about descriptors. */

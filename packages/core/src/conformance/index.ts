@@ -7,6 +7,7 @@ import { ending } from './ending'
 import { fairness } from './fairness'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
+import { interrupting } from './interrupting'
 import { lifecycle } from './lifecycle'
 import { limits } from './limits'
 import { names } from './names'
@@ -31,6 +32,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
   const areas = [
     lifecycle,
     ending,
+    interrupting,
     identity,
     names,
     accepting,

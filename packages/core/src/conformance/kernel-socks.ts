@@ -369,11 +369,20 @@ const waiting: SockCase[] = [
     needs: 'create',
     run: (kind) =>
       inPair(kind, async (one, two) => {
-        const order: number[] = []
-        const waits = [60, 20.5, 40].map((ms) => one.wait(ms, RecvEvent).then(() => order.push(ms)))
+        // Each begins between two looks at the clock.
+        const ended: { ms: number; earliest: number; latest: number }[] = []
+        const waits = [60, 20.5, 40].map((ms) => {
+          const earliest = one.now() + ms
+          const waited = one.wait(ms, RecvEvent)
+          const latest = one.now() + ms
+          return waited.then(() => ended.push({ ms, earliest, latest }))
+        })
         const forever = one.wait(FOREVER, RecvEvent)
         await Promise.all(waits)
-        assert.deepEqual(order, [20.5, 40, 60])
+        for (const [at, { ms, earliest }] of ended.entries()) {
+          const before = ended.slice(at + 1).filter(({ latest }) => latest < earliest)
+          assert.deepEqual(before, [], `${ms} ms ended too early`)
+        }
         for (const ms of [0, 0.25, 1.5]) {
           const before = one.now()
           assert.deepEqual([await one.wait(ms, RecvEvent), one.waitSync(ms, RecvEvent)], [0, 0])

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { WarningMessage } from '../diagnostics'
-import type { ConnectionId } from '../sock-man'
+import type { SockError } from '../errors'
+import type { ConnectionId, Listener, SockMan } from '../sock-man'
 import { pattern } from './bytes'
 import { type Case, needsDescriptors, needsProcess, needsUnix } from './harness'
-import { assertFast } from './measure'
-import { nextTurn, throwsCode } from './trial'
+import { assertFast, Stopwatch, timed } from './limit'
+import type { Peer } from './peers'
+import { nextTurn, type Trial, throwsCode } from './trial'
 
 /** Neither can be parsed; the last two are refused for what they are. */
 const MALFORMED = [
@@ -148,8 +150,7 @@ export const lifecycle: readonly Case[] = [
     async run(trial) {
       const watched = trial.open()
       const { man, log } = watched
-      const six = man.listen('[::]:0')
-      const four = man.listen(`0.0.0.0:${six.address.port}`)
+      const [six, four] = listenOnBoth(man)
       const peer = await trial.network.connect(`127.0.0.1:${six.address.port}`)
       await log.until('an IPv4 connection', () => log.accepted.length === 1)
       assert.equal(log.life(log.accepted[0]!).listener?.id, four.id)
@@ -210,11 +211,17 @@ export const lifecycle: readonly Case[] = [
     deadline: [20_000, 60_000],
     async run(trial) {
       const data = pattern(64 * 1024)
-      await assertFast(100, 3, async () => {
+      const control = (): Promise<number> => endingPeers(trial, data)
+      await assertFast(trial.network, { promised: 100, attempts: 3, control }, async () => {
+        let watch: Stopwatch | undefined
         const threads = threadCount()
         const watched = trial.open({
           onData: (id, chunk) => {
             if (man.connectionStats(id).queuedBytes < 1 << 20) man.send(id, chunk)
+          },
+          // A network thread is about to end.
+          onClosed: () => {
+            if (log.closed.length === 100) watch?.note()
           },
         })
         const { man, log } = watched
@@ -224,16 +231,13 @@ export const lifecycle: readonly Case[] = [
         )
         await log.until('100 connections', () => log.accepted.length === 100)
         for (const peer of peers) {
-          const flood = async (): Promise<never> => {
-            for (;;) await peer.send(data)
-          }
           // Ends with the connection.
-          void Promise.allSettled([flood(), peer.receiveInto(() => {})])
+          void Promise.allSettled([flood(peer, data), peer.receiveInto(() => {})])
         }
         await log.until('traffic on all', () => log.accepted.every((id) => log.life(id).receivedBytes > 0))
-        const begun = trial.network.now()
+        watch = new Stopwatch(trial.network)
         await man.stop()
-        const took = trial.network.now() - begun
+        const taken = watch.read()
         assert.equal(log.closed.length, 100)
         await nextTurn()
         const { connections, listeners } = man.stats()
@@ -241,7 +245,7 @@ export const lifecycle: readonly Case[] = [
         if (trial.supports.descriptors) assert.ok(threadCount() <= threads, 'its thread is still there')
         for (const peer of peers) peer.destroy()
         await Promise.all(peers.map(({ closed }) => closed))
-        return took
+        return taken
       })
     },
   },
@@ -323,6 +327,47 @@ export const lifecycle: readonly Case[] = [
     },
   },
 ]
+
+/** The wildcards of IPv6 and IPv4 on one port. The system chooses a free one of IPv6, which may be taken in IPv4. */
+function listenOnBoth(man: SockMan): [six: Listener, four: Listener] {
+  for (let tries = 1; ; tries++) {
+    const six = man.listen('[::]:0')
+    try {
+      return [six, man.listen(`0.0.0.0:${six.address.port}`)]
+    } catch (error) {
+      six.close()
+      if (tries === 10 || (error as SockError).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
+
+/** Sends until the connection ends. */
+async function flood(peer: Peer, data: Uint8Array): Promise<never> {
+  for (;;) await peer.send(data)
+}
+
+/** ms until the last of 100 peers that are as busy is gone. */
+async function endingPeers(trial: Trial, data: Uint8Array): Promise<number> {
+  const pairs = await trial.peers(100)
+  const arrivals = pairs.flat().map(
+    (peer) =>
+      new Promise<void>((resolve) => {
+        void Promise.allSettled([flood(peer, data), peer.receiveInto(() => resolve())])
+      }),
+  )
+  await Promise.all(arrivals)
+  const { took } = await timed(trial.network, () =>
+    Promise.all(
+      pairs.map(([near]) => {
+        near.destroy()
+        return near.closed
+      }),
+    ),
+  )
+  for (const [, far] of pairs) far.destroy()
+  await Promise.all(pairs.map(([, { closed }]) => closed))
+  return took
+}
 
 /** How many threads run, without those that are at their end: the kernel lists a joined thread for a while. */
 function threadCount(): number {

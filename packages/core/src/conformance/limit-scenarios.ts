@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { SockError } from '../errors'
-import type { SockMan } from '../sock-man'
+import type { SockManOptions } from '../options'
+import type { SockMan, SockManEvents } from '../sock-man'
 import type { Stage } from './child'
 import { residentMemory } from './measure'
 
@@ -148,14 +149,38 @@ export const limitScenarios = {
         closeSync(fd!)
         return others.length
       },
-      measure: (ms) =>
-        new Promise((resolve) => {
-          const cpu = process.cpuUsage()
-          setTimeout(() => {
-            const { user, system } = process.cpuUsage(cpu)
-            resolve((user + system) / 1000 / Number(ms))
-          }, Number(ms))
-        }),
+      measure: cpuShare,
+    })
+    console.log(`${address}`)
+  },
+
+  /** C39: a listener that does not accept, for there is a connection already, is closed behind the engine's back. */
+  'bad-listener'({ create }: Stage): void {
+    const errors: string[] = []
+    let tell!: () => void
+    const told = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    const note = (code: string): void => {
+      errors.push(code)
+      tell()
+    }
+    const before = sockets()
+    const man = echo(create, note, { maxConnections: 1 })
+    const own = sockets().filter((fd) => !before.includes(fd))
+    const { address } = man.listen('127.0.0.1:0')
+    const opened = sockets().filter((fd) => !before.includes(fd) && !own.includes(fd))
+    serve(man, {
+      break: () => {
+        for (const fd of opened) closeSync(fd)
+        return opened.length
+      },
+      measure: async (ms) => ({ share: await cpuShare(ms), errors }),
+      /** The first code of `onListenError`. */
+      error: async () => {
+        await told
+        return errors[0]
+      },
     })
     console.log(`${address}`)
   },
@@ -187,12 +212,28 @@ export const limitScenarios = {
 }
 
 /** An echo; `note` gets the codes of `onListenError`. */
-function echo(create: Stage['create'], note: (code: string) => void = () => {}): SockMan {
-  const man = create({
+function echo(
+  create: Stage['create'],
+  note: (code: string) => void = () => {},
+  options?: SockManOptions,
+): SockMan {
+  const events: SockManEvents = {
     onData: (id, data) => void man.send(id, data),
     onListenError: (_listener, { code }) => note(code),
-  })
+  }
+  const man = create(events, options)
   return man
+}
+
+/** CPU of this process in a window of so many ms, as a share of the window. */
+function cpuShare(ms: string): Promise<number> {
+  return new Promise((resolve) => {
+    const cpu = process.cpuUsage()
+    setTimeout(() => {
+      const { user, system } = process.cpuUsage(cpu)
+      resolve((user + system) / 1000 / Number(ms))
+    }, Number(ms))
+  })
 }
 
 /** Answers commands, `name argument`, until `stop`. */

@@ -27,23 +27,6 @@ export async function assertQuiet({ network, supports }: Trial, man: SockMan, ms
   assert.fail(`${used.join(', ')} ms of CPU in ${ms} quiet ms each`)
 }
 
-/**
- * Asserts that an attempt takes less than `limit` ms. The best of `attempts` counts, for other load on the machine can
- * only make one slower.
- */
-export async function assertFast(
-  limit: number,
-  attempts: number,
-  attempt: () => Promise<number>,
-): Promise<void> {
-  const tried: number[] = []
-  for (let n = 0; n < attempts; n++) {
-    tried.push(await attempt())
-    if (tried.at(-1)! < limit) return
-  }
-  assert.fail(`took ${tried.map((ms) => ms.toFixed(2)).join(', ')} ms, not under ${limit}`)
-}
-
 /** Resident bytes of this process after a collection, where the runtime lets us ask for one. */
 export function residentMemory(): number {
   setFlagsFromString('--expose-gc')
@@ -57,11 +40,4 @@ export function memoryInUse(): number {
   const resident = residentMemory()
   const { heapTotal, heapUsed } = process.memoryUsage()
   return resident - (heapTotal - heapUsed)
-}
-
-/** The median of `count` measurements, ms. */
-export async function median(count: number, measure: (index: number) => Promise<number>): Promise<number> {
-  const values: number[] = []
-  for (let index = 0; index < count; index++) values.push(await measure(index))
-  return values.sort((a, b) => a - b)[count >> 1]!
 }

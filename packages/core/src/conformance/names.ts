@@ -251,6 +251,48 @@ export const names: readonly Case[] = [
     },
   },
   {
+    title:
+      'C80 a signal ends only the connect that it was given to, also where its listeners cannot be removed',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const server = await trial.network.listen()
+      // What an owner may put in place of `removeEventListener`, and when the abort comes.
+      const removals: ((abort: () => void, id: () => ConnectionId) => void)[] = [
+        () => {},
+        (abort) => abort(),
+        (_, id) => void man.close(id()),
+      ]
+      for (const remove of removals) {
+        for (const moment of ['connected', 'closing', 'closed', 'replaced']) {
+          const { signal, abort } = stickySignal(() => remove(abort, () => id))
+          const id = man.connect(server.address, { signal })
+          const peer = await server.accept()
+          await log.event(id, 'connected')
+          if (moment === 'connected') abort()
+          const closed = man.close(id)
+          if (moment === 'closing') abort()
+          await log.event(id, 'closed')
+          assert.ok(closed || remove === removals[2])
+          assert.deepEqual(log.life(id).events, ['connected', 'closed'])
+          peer.destroy()
+          if (moment === 'closed') abort()
+          const next = man.connect(server.address)
+          if (moment === 'replaced') abort()
+          const other = await server.accept()
+          await log.event(next, 'connected')
+          abort()
+          man.send(next, Buffer.from('goes on'))
+          assert.equal((await other.receive(7)).toString(), 'goes on')
+          assert.deepEqual(log.life(next).events, ['connected'])
+          man.close(next)
+          await log.event(next, 'closed')
+          other.destroy()
+        }
+      }
+    },
+  },
+  {
     title: 'C80 a listener that takes the place of a closed one accepts only its own',
     async run(trial) {
       const watched = trial.open({
@@ -275,3 +317,15 @@ export const names: readonly Case[] = [
     },
   },
 ]
+
+/** A signal of the owner's own making, which forgets no listener; `removed` is called instead. */
+function stickySignal(removed: () => void): { signal: AbortSignal; abort: () => void } {
+  const target = new EventTarget()
+  const listen: EventTarget['addEventListener'] = (type, listener) => target.addEventListener(type, listener)
+  const signal = Object.create(AbortSignal.prototype, {
+    aborted: { value: false },
+    addEventListener: { value: listen },
+    removeEventListener: { value: removed },
+  })
+  return { signal, abort: () => void target.dispatchEvent(new Event('abort')) }
+}

@@ -52,6 +52,8 @@ export interface PeerNetwork {
   now(): number
   /** ms since the Unix epoch by that clock. */
   date(): number
+  /** Whether that is the machine's clock, so that other load can make anything late. `limit.ts` allows for it then. */
+  readonly realTime?: boolean
   /** Resolves after `ms` of that clock. */
   sleep(ms: number): Promise<void>
   /** The file system that Unix paths are in. */

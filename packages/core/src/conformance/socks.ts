@@ -8,6 +8,7 @@ import type { SockManEvents } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
 import type { ConformanceOptions, Runner } from './harness'
 import { kernelSocks } from './kernel-socks'
+import { longest, within } from './limit'
 import { sockAdoption } from './sock-adoption'
 import { sockAmounts } from './sock-amounts'
 import { code, DAY, exchange, inPair, LF, type SockCase, type SockKind, sendText } from './sock-case'
@@ -301,7 +302,9 @@ export function sockConformance(
         test.skip(`${title} [skipped: ${ABSENT[needs]}]`, () => {})
         continue
       }
-      test(title, async () => run(kind, full), deadline[full ? 1 : 0] * patience)
+      const limit = deadline[full ? 1 : 0] * patience
+      const body = async (): Promise<void> => run(kind, full)
+      test(title, () => within(limit, 'the case has not ended', body()), longest(limit) + 5000)
     }
   })
 }

@@ -5,7 +5,8 @@ import type { ConnectionOptions, ConnectOptions, ListenOptions, SockManOptions }
 import type { ConnectionId, EventName, Listener, SockMan, SockManEvents } from '../sock-man'
 import { type Child, runChild } from './children'
 import type { Facts } from './harness'
-import type { Peer, PeerFamily, PeerNetwork } from './peers'
+import { within } from './limit'
+import type { Peer, PeerFamily, PeerListener, PeerNetwork } from './peers'
 import { Recorder } from './recorder'
 
 /** What `PeerNetwork.capacity` is on Linux: the sizes in the cases are for it. */
@@ -27,13 +28,15 @@ export interface Pair {
 export class Trial {
   readonly facts: Facts
   readonly network: PeerNetwork
+  /** Of connections between peers. */
+  #server: PeerListener | undefined
   readonly #opened: Watched[] = []
   readonly #unwatched: SockMan[] = []
   readonly #children: Child[] = []
   /** Descriptors that are not the SockMans': those from before, and the pipes of children. */
   readonly #foreign: Set<string>
 
-  /** Runs a case within `limit` ms; past that it fails with what was awaited and the last events. */
+  /** Runs a case within a deadline of `limit` ms; past that it fails with what was awaited and the last events. */
   static async run(facts: Facts, limit: number, body: (trial: Trial) => Promise<void>): Promise<void> {
     const trial = new Trial(facts)
     let ended = false
@@ -122,6 +125,15 @@ export class Trial {
     return { id, peer }
   }
 
+  /** Connections between peers, for a control: what `node:net` does in the SockMan's stead. */
+  async peers(count = 1): Promise<readonly (readonly [near: Peer, far: Peer])[]> {
+    this.#server ??= await this.network.listen()
+    const pairs: [Peer, Peer][] = []
+    while (pairs.length < count)
+      pairs.push(await Promise.all([this.network.connect(this.#server.address), this.#server.accept()]))
+    return pairs
+  }
+
   /** Two ends of one connection, both of the same SockMan. */
   async loop(
     { man, log }: Watched,
@@ -186,21 +198,6 @@ export function openDescriptors(): Set<string> {
     }
   }
   return found
-}
-
-/** The promise's value, or an error after `limit` ms. */
-export async function within<T>(limit: number, what: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${what} after ${limit} ms`)), limit)
-      }),
-    ])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** Lets the loop turn once: what was scheduled for "the next batch" may come. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { assertBytes, pattern, random } from './bytes'
 import { type Case, needsProcess } from './harness'
-import { assertFast, assertQuiet, median } from './measure'
+import { assertFast, median, Stopwatch, type Taken, timed } from './limit'
+import { assertQuiet } from './measure'
+import type { Peer } from './peers'
 import { nextTurn } from './trial'
 
 /** C8, C34–C38, C40, C41: waiting without spinning, and waking at once. */
@@ -53,7 +55,15 @@ export const waiting: readonly Case[] = [
     title:
       'C36 a reset on a paused connection does not spin, and is reported as supports.resetWhilePaused says',
     async run(trial) {
-      await assertFast(100, 3, async () => {
+      const control = async (): Promise<number> => {
+        const [[near, far]] = (await trial.peers()) as [[Peer, Peer]]
+        const { took } = await timed(trial.network, () => {
+          far.reset()
+          return Promise.all([near.receiveInto(() => {}), near.closed])
+        })
+        return took
+      }
+      await assertFast(trial.network, { promised: 100, attempts: 3, control }, async () => {
         const watched = trial.open()
         const { man, log } = watched
         const { id, peer } = await trial.inbound(watched)
@@ -61,7 +71,7 @@ export const waiting: readonly Case[] = [
         await peer.send(pattern(1000))
         await nextTurn()
         const held = man.connectionStats(id).heldBytes
-        const begun = trial.network.now()
+        const watch = new Stopwatch(trial.network)
         peer.reset()
         if (!trial.supports.resetWhilePaused) {
           await assertQuiet(trial, man, 400)
@@ -69,7 +79,8 @@ export const waiting: readonly Case[] = [
           man.resume(id)
         }
         const { error } = await log.event(id, 'error')
-        const took = trial.supports.resetWhilePaused ? trial.network.now() - begun : 0
+        // Where it is told after `resume` nothing is promised.
+        const taken = trial.supports.resetWhilePaused ? watch.read() : { took: 0, waited: 0 }
         assert.equal(error?.code, 'ECONNRESET')
         if (trial.supports.resetWhilePaused) {
           const dropped = error!.undeliveredBytes ?? 0
@@ -77,7 +88,7 @@ export const waiting: readonly Case[] = [
           assert.deepEqual(log.life(id).events, ['accepted', 'error'])
         }
         await assertQuiet(trial, man, 400)
-        return took
+        return taken
       })
     },
   },
@@ -123,35 +134,71 @@ export const waiting: readonly Case[] = [
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       const server = await trial.network.listen()
-      const timed = async (act: () => Promise<unknown>): Promise<number> => {
-        const begun = trial.network.now()
-        await act()
-        return trial.network.now() - begun
-      }
+      const [[near, far]] = (await trial.peers()) as [[Peer, Peer]]
+      const clocked = (act: () => Promise<unknown>): Promise<Taken> => timed(trial.network, act)
       const byte = Buffer.from('x')
-      const acts: Record<string, (n: number) => Promise<number>> = {
-        send: () => timed(() => Promise.all([peer.receive(1), man.send(id, byte)])),
-        resume: async () => {
-          man.pause(id)
-          await peer.send(byte)
-          await nextTurn()
-          const count = log.life(id).receivedBytes + 1
-          return timed(() => Promise.all([log.receive(id, count), man.resume(id)]))
-        },
-        connect: () => timed(() => Promise.all([server.accept(), man.connect(server.address)])),
-        listen: async () => {
-          const listener = man.listen(trial.network.address())
-          const took = await timed(() => trial.network.connect(listener.address.toString()))
-          listener.close()
-          return took
-        },
-        close: async () => {
-          const { id: closing, peer: left } = await trial.outbound(watched)
-          return timed(() => Promise.all([left.receiveInto(() => {}), man.close(closing)]))
-        },
+      const connects = async (address: string): Promise<Taken> => {
+        let peer!: Peer
+        const taken = await clocked(async () => {
+          peer = await trial.network.connect(address)
+        })
+        peer.destroy()
+        return taken
       }
-      for (const [name, act] of Object.entries(acts)) {
-        await assertFast(1, 5, () => median(21, act)).catch((error) => {
+      /** What is asked of the SockMan, and of a peer. */
+      const acts: Record<string, readonly [act: () => Promise<Taken>, control: () => Promise<Taken>]> = {
+        send: [
+          () => clocked(() => Promise.all([peer.receive(1), man.send(id, byte)])),
+          () => clocked(() => Promise.all([far.receive(1), near.send(byte)])),
+        ],
+        resume: [
+          async () => {
+            man.pause(id)
+            await peer.send(byte)
+            await nextTurn()
+            const count = log.life(id).receivedBytes + 1
+            return clocked(() => Promise.all([log.receive(id, count), man.resume(id)]))
+          },
+          async () => {
+            await near.send(byte)
+            await nextTurn()
+            return clocked(() => far.receive(1))
+          },
+        ],
+        connect: [
+          () => clocked(() => Promise.all([server.accept(), man.connect(server.address)])),
+          () => clocked(() => Promise.all([server.accept(), trial.network.connect(server.address)])),
+        ],
+        listen: [
+          async () => {
+            const listener = man.listen(trial.network.address())
+            const taken = await connects(`${listener.address}`)
+            listener.close()
+            return taken
+          },
+          async () => {
+            const listener = await trial.network.listen()
+            const taken = await connects(listener.address)
+            ;(await listener.accept()).destroy()
+            await listener.close()
+            return taken
+          },
+        ],
+        close: [
+          async () => {
+            const { id: closing, peer: left } = await trial.outbound(watched)
+            return clocked(() => Promise.all([left.receiveInto(() => {}), man.close(closing)]))
+          },
+          async () => {
+            const [[closing, left]] = (await trial.peers()) as [[Peer, Peer]]
+            return clocked(() => Promise.all([left.receiveInto(() => {}), closing.destroy()]))
+          },
+        ],
+      }
+      for (const [name, [act, peersAct]] of Object.entries(acts)) {
+        const control = async (): Promise<number> => (await median(21, peersAct)).took
+        const limit = { promised: 1, attempts: 5, control }
+        await assertFast(trial.network, limit, () => median(21, act)).catch((error) => {
           throw new Error(`${name}: ${error.message}`)
         })
       }

@@ -1,3 +1,4 @@
+import type { AbortWatch } from '../abort-watch'
 import type { SockAddr } from '../address'
 import { SockError } from '../errors'
 import type { Handlers } from '../handlers'
@@ -64,8 +65,8 @@ export class Connection implements EndpointOwner, Target {
   corked = false
   /** Refused in `onAccepted`: nothing more is told of it (C24). */
   refused = false
-  /** Undoes what listens to the signal of its connect. */
-  unwatch: (() => void) | undefined
+  /** Of its connect, while that is pending. */
+  watch: AbortWatch | undefined
   readonly #home: ConnectionHome
   readonly #handlers: Handlers
   #queue: SendQueue | undefined
@@ -124,8 +125,13 @@ export class Connection implements EndpointOwner, Target {
   #unlimit(): void {
     this.#home.world.clock.cancel(this.#deadline)
     this.#deadline = undefined
-    this.unwatch?.()
-    this.unwatch = undefined
+  }
+
+  /** Runs code of the signal's owner, so nothing may be half done when it is called. */
+  #unwatch(): void {
+    const { watch } = this
+    this.watch = undefined
+    watch?.end()
   }
 
   // ---- What the owner asks for ----
@@ -219,9 +225,11 @@ export class Connection implements EndpointOwner, Target {
     else if (reset) this.endpoint.reset()
     else this.endpoint.close()
     this.#home.enlist(this)
+    this.#unwatch()
   }
 
   abort(): void {
+    if (this.state !== State.connecting) return
     this.#aborted = true
     this.#home.enlist(this)
   }
@@ -252,7 +260,11 @@ export class Connection implements EndpointOwner, Target {
     this.#expired = false
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
-    this.#handlers.connected(this.id, endpoint.me, endpoint.them)
+    try {
+      this.#handlers.connected(this.id, endpoint.me, endpoint.them)
+    } finally {
+      this.#unwatch()
+    }
     return true
   }
 
@@ -261,7 +273,11 @@ export class Connection implements EndpointOwner, Target {
     this.endpoint.close()
     this.state = State.ended
     this.#home.leave(this, 'connectFailed', error)
-    this.#handlers.connectFailed(this.id, error)
+    try {
+      this.#handlers.connectFailed(this.id, error)
+    } finally {
+      this.#unwatch()
+    }
     return true
   }
 

@@ -1,3 +1,4 @@
+import { AbortWatch } from '../abort-watch'
 import { SockAddr } from '../address'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
@@ -105,25 +106,28 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Listening ----
 
+  // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
+  // runs, and runs none of the caller's code between that and the beginning.
+
   listen(address: SockAddr | string, options?: ListenOptions): Listener {
-    this.#assertRunning()
     const to = SockAddr.from(address)
     const { events, ...settings } = resolveListenOptions(options)
-    return this.#addListener(this.#kernel.listen(to, settings), events)
+    const handlers = this.#handlers.or(events)
+    this.#assertRunning()
+    return this.#addListener(this.#kernel.listen(to, settings), handlers)
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    this.#assertRunning()
     const { events } = resolveListenOptions(options)
+    const handlers = this.#handlers.or(events)
     const socket = this.#take(sock)
     const listening = socket.takeListening()
-    if (listening) return this.#addListener(listening, events)
+    if (listening) return this.#addListener(listening, handlers)
     socket.close()
     throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
-  #addListener(listening: Listening, events: SockManEvents | undefined): Listener {
-    const handlers = events ? new Handlers(events) : this.#handlers
+  #addListener(listening: Listening, handlers: Handlers): Listener {
     const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers)
     this.#listeners.add(listener)
     listener.changed()
@@ -145,44 +149,54 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // ---- Connections ----
 
   connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
-    this.#assertRunning()
     const to = SockAddr.from(address)
     const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
-    const connection = this.#add(this.#kernel.connect(to, localAddress), State.connecting, events)
+    const handlers = this.#handlers.or(events)
+    const watch = signal && new AbortWatch(signal)
+    let endpoint: Endpoint
+    try {
+      this.#assertRunning()
+      endpoint = this.#kernel.connect(to, localAddress)
+    } catch (error) {
+      watch?.end()
+      throw error
+    }
+    const connection = this.#begin(endpoint, State.connecting, handlers)
     connection.limit(timeout || CONNECT_TIMEOUT)
-    if (signal) watchSignal(connection, signal)
+    connection.watch = watch
+    watch?.begin(() => connection.abort())
     return connection.id
   }
 
   adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId {
-    this.#assertRunning()
     const { events } = resolveConnectionOptions(options)
+    const handlers = this.#handlers.or(events)
     const socket = this.#take(sock)
     const endpoint = socket.takeConnected()
     if (!endpoint) {
       socket.close()
       throw SockError.fromErrno(ENOTCONN, 'adopt')
     }
-    const connection = this.#add(endpoint, State.open, events)
+    const connection = this.#begin(endpoint, State.open, handlers)
     connection.changed()
     return connection.id
   }
 
   #take(sock: Releasable): Socket {
-    if (typeof sock?.release !== 'function')
+    const release = sock?.release
+    if (typeof release !== 'function')
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
-    const number = sock.release()
+    this.#assertRunning()
+    const number = release.call(sock)
     if (!Number.isInteger(number) || number < 0)
       throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
     const socket = this.world.sockets.take(number)
+    if (this.#stopping) socket?.close()
+    this.#assertRunning()
     if (socket?.kernel === this.#kernel) return socket
     // Of another host, or a descriptor of the process: that is not the network's to close.
     socket?.close()
     throw SockError.fromErrno(ENOTSOCK, 'adopt')
-  }
-
-  #add(endpoint: Endpoint, state: number, events: SockManEvents | undefined): Connection {
-    return this.#begin(endpoint, state, events ? new Handlers(events) : this.#handlers)
   }
 
   #begin(endpoint: Endpoint, state: number, handlers: Handlers): Connection {
@@ -379,7 +393,13 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // ---- Ending ----
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
+    if (this.#stopping) return this.#stopping
+    // First, for what closing runs of the caller's may call `stop` again.
+    let begin!: () => void
+    this.#stopping = new Promise((resolve) => {
+      begin = () => resolve(this.#stop())
+    })
+    begin()
     return this.#stopping
   }
 
@@ -470,11 +490,4 @@ class MemoryListener implements Listener {
     this.listening.close()
     this.#man.closed(this)
   }
-}
-
-function watchSignal(connection: Connection, signal: AbortSignal): void {
-  const abort = (): void => connection.abort()
-  if (signal.aborted) return abort()
-  signal.addEventListener('abort', abort, { once: true })
-  connection.unwatch = () => signal.removeEventListener('abort', abort)
 }

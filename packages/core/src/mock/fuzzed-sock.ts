@@ -4,33 +4,20 @@ import type { Accepted } from '../sock'
 import { MSG_PEEK } from '../sock/constants'
 import { ByteSource } from './byte-source'
 import { MockClock } from './clock'
+import { errnosOf } from './errnos'
 import { MockSock } from './mock-sock'
 
-const errnos = (...names: string[]): readonly number[] => names.map(errnoOf)
-
-/**
- * Every errno that each call can return. The first is permanent wherever callers retry, and an exhausted source picks
- * the first: no retry loop runs for ever. Source: `FuzzedSock` of Bitcoin Core's `test/fuzz/util/net.cpp`; shutdown(2).
- */
-const SEND = errnos(
-  ...['EACCES', 'EAGAIN', 'EALREADY', 'EBADF', 'ECONNRESET', 'EDESTADDRREQ', 'EFAULT', 'EINTR', 'EINVAL'],
-  ...['EISCONN', 'EMSGSIZE', 'ENOBUFS', 'ENOMEM', 'ENOTCONN', 'ENOTSOCK', 'EOPNOTSUPP', 'EPIPE'],
-)
-const RECV = errnos(
-  ...['ECONNREFUSED', 'EAGAIN', 'EBADF', 'EFAULT', 'EINTR', 'EINVAL', 'ENOMEM', 'ENOTCONN', 'ENOTSOCK'],
-)
-const CONNECT = errnos(
-  ...['ECONNREFUSED', 'EAGAIN', 'ECONNRESET', 'EHOSTUNREACH', 'EINPROGRESS', 'EINTR', 'ENETUNREACH'],
-  'ETIMEDOUT',
-)
-const BIND = errnos('EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EAGAIN')
-const LISTEN = errnos('EADDRINUSE', 'EINVAL', 'EOPNOTSUPP')
-const ACCEPT = errnos('ECONNABORTED', 'EINTR', 'ENOMEM', 'EAGAIN')
-const SOCKOPT = errnos('ENOMEM', 'ENOBUFS')
-const NAME = errnos('ECONNRESET', 'ENOBUFS', 'ENOTCONN')
-const NON_BLOCKING = errnos('EBADF', 'EPERM')
-const SHUTDOWN = errnos('ENOTCONN', 'EBADF', 'EINVAL', 'ENOTSOCK')
-const WAIT = errnos('EBADF', 'EINTR', 'EINVAL')
+const SEND = errnosOf('send')
+const RECV = errnosOf('recv')
+const CONNECT = errnosOf('connect')
+const BIND = errnosOf('bind')
+const LISTEN = errnosOf('listen')
+const ACCEPT = errnosOf('accept')
+const SOCKOPT = errnosOf('sockOpt')
+const NAME = errnosOf('name')
+const NON_BLOCKING = errnosOf('nonBlocking')
+const SHUTDOWN = errnosOf('shutdown')
+const WAIT = errnosOf('wait')
 const EINTR = errnoOf('EINTR')
 
 /**

@@ -1,6 +1,7 @@
 export { ByteSource } from './byte-source'
 export { MockClock } from './clock'
 export { DynSock, type DynSockOptions, type Pipes } from './dyn-sock'
+export { CALL_ERRNOS } from './errnos'
 export { type FaultCall, type FaultScript, FaultSock } from './fault-sock'
 export { FuzzedSock } from './fuzzed-sock'
 export { MOCK_ADDRESS, MockSock } from './mock-sock'

@@ -13,6 +13,9 @@
 #include <optional>
 #include <string>
 
+#include "result.h"
+#include "sys/socket.h"
+
 namespace sockman {
 
 struct Address {
@@ -33,6 +36,16 @@ struct Address {
     return colon < 2 ? std::nullopt : ipv6(text.substr(1, colon - 2), port);
   }
 
+  /// All zero: for an address that the system does not tell.
+  static Address unspecified(int family) {
+    Address address;
+    address.storage.ss_family = static_cast<sa_family_t>(family);
+    address.length = family == AF_INET    ? sizeof(sockaddr_in)
+                     : family == AF_INET6 ? sizeof(sockaddr_in6)
+                                          : sizeof(sa_family_t);
+    return address;
+  }
+
   std::string text() const {
     switch (family()) {
       case AF_INET: {
@@ -50,6 +63,12 @@ struct Address {
       default:
         return "unix:" + path();
     }
+  }
+
+  /// The path in the file system; empty when there is none.
+  std::string filePath() const {
+    const std::string name = family() == AF_UNIX ? path() : "";
+    return name.empty() || name[0] == '@' ? "" : name;
   }
 
   /// Path of a Unix address, `@name` when abstract, empty when unnamed.
@@ -108,17 +127,19 @@ struct Address {
   }
 };
 
-inline Address localAddress(int fd) {
+inline Result<Address> localAddress(int fd) {
   Address address;
   address.length = sizeof address.storage;
-  if (getsockname(fd, address.get(), &address.length) != 0) address = {};
+  const int answer = sys::getsockname(fd, address.get(), &address.length);
+  if (answer < 0) return Failure::of(answer, "getsockname");
   return address;
 }
 
-inline Address peerAddress(int fd) {
+inline Result<Address> peerAddress(int fd) {
   Address address;
   address.length = sizeof address.storage;
-  if (getpeername(fd, address.get(), &address.length) != 0) address = {};
+  const int answer = sys::getpeername(fd, address.get(), &address.length);
+  if (answer < 0) return Failure::of(answer, "getpeername");
   return address;
 }
 

@@ -1,6 +1,6 @@
 // What the addon of an engine exports for SockMan: `Engine`, a class that TypeScript's NativeSockMan drives,
-// `inlineAvailable`, and `libraries`, the versions of what an engine that has `libraries()` is built with.
-// Everything here is for the JavaScript thread.
+// `inlineAvailable`, and `libraries`, the versions of what an engine that has `libraries()` is built with. A
+// number such as N31 is a line of docs/native.md.
 #pragma once
 
 #include <napi.h>
@@ -9,8 +9,11 @@
 #include <string>
 #include <unordered_map>
 
+#include "check.h"
 #include "cork.h"
+#include "exported.h"
 #include "inline_drive.h"
+#include "roles.h"
 #include "send_path.h"
 #include "thread_drive.h"
 #include "throw_failure.h"
@@ -18,13 +21,13 @@
 namespace sockman {
 
 template <Engine E>
-class Binding : public Napi::ObjectWrap<Binding<E>> {
+class Binding : public Exported<Binding<E>> {
  public:
   using Loop = SockLoop<E>;
   using Connection = typename Loop::Connection;
   using Listener = typename Loop::Listener;
+  using Base = Exported<Binding<E>>;
   using Info = Napi::CallbackInfo;
-  using Wrap = Napi::ObjectWrap<Binding<E>>;
 
   static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("inlineAvailable", Napi::Boolean::New(env, E::kInline && inlineAvailable()));
@@ -34,36 +37,36 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     }
     exports.Set("libraries", libraries);
     exports.Set("Engine",
-                Wrap::DefineClass(env, "Engine",
+                Base::DefineClass(env, "Engine",
                                   {
-                                      Wrap::InstanceMethod("region", &Binding::region),
-                                      Wrap::InstanceMethod("listen", &Binding::listen),
-                                      Wrap::InstanceMethod("adoptListener", &Binding::adoptListener),
-                                      Wrap::InstanceMethod("closeListener", &Binding::closeListener),
-                                      Wrap::InstanceMethod("freeListener", &Binding::freeListener),
-                                      Wrap::InstanceMethod("connect", &Binding::connect),
-                                      Wrap::InstanceMethod("adopt", &Binding::adopt),
-                                      Wrap::InstanceMethod("admit", &Binding::admit),
-                                      Wrap::InstanceMethod("reject", &Binding::reject),
-                                      Wrap::InstanceMethod("established", &Binding::established),
-                                      Wrap::InstanceMethod("start", &Binding::start),
-                                      Wrap::InstanceMethod("flush", &Binding::flush),
-                                      Wrap::InstanceMethod("send", &Binding::send),
-                                      Wrap::InstanceMethod("pump", &Binding::pump),
-                                      Wrap::InstanceMethod("queued", &Binding::queued),
-                                      Wrap::InstanceMethod("hold", &Binding::hold),
-                                      Wrap::InstanceMethod("resume", &Binding::resume),
-                                      Wrap::InstanceMethod("shutdown", &Binding::shutdown),
-                                      Wrap::InstanceMethod("close", &Binding::close),
-                                      Wrap::InstanceMethod("free", &Binding::free),
-                                      Wrap::InstanceMethod("stop", &Binding::stop),
-                                      Wrap::InstanceMethod("join", &Binding::join),
-                                      Wrap::InstanceMethod("dispose", &Binding::dispose),
-                                      Wrap::InstanceMethod("wake", &Binding::wake),
-                                      Wrap::InstanceMethod("ring", &Binding::ring),
-                                      Wrap::InstanceMethod("keepAlive", &Binding::keepAlive),
-                                      Wrap::InstanceMethod("stats", &Binding::stats),
-                                      Wrap::InstanceMethod("connectionStats", &Binding::connectionStats),
+                                      Base::template entry<&Binding::region>("region"),
+                                      Base::template entry<&Binding::listen>("listen"),
+                                      Base::template entry<&Binding::adoptListener>("adoptListener"),
+                                      Base::template entry<&Binding::closeListener>("closeListener"),
+                                      Base::template entry<&Binding::freeListener>("freeListener"),
+                                      Base::template entry<&Binding::connect>("connect"),
+                                      Base::template entry<&Binding::adopt>("adopt"),
+                                      Base::template entry<&Binding::admit>("admit"),
+                                      Base::template entry<&Binding::reject>("reject"),
+                                      Base::template entry<&Binding::established>("established"),
+                                      Base::template entry<&Binding::start>("start"),
+                                      Base::template entry<&Binding::flush>("flush"),
+                                      Base::template entry<&Binding::send>("send"),
+                                      Base::template entry<&Binding::pump>("pump"),
+                                      Base::template entry<&Binding::queued>("queued"),
+                                      Base::template entry<&Binding::hold>("hold"),
+                                      Base::template entry<&Binding::resume>("resume"),
+                                      Base::template entry<&Binding::shutdown>("shutdown"),
+                                      Base::template entry<&Binding::close>("close"),
+                                      Base::template entry<&Binding::free>("free"),
+                                      Base::template entry<&Binding::stop>("stop"),
+                                      Base::template entry<&Binding::join>("join"),
+                                      Base::template entry<&Binding::dispose>("dispose"),
+                                      Base::template entry<&Binding::wake>("wake"),
+                                      Base::template entry<&Binding::ring>("ring"),
+                                      Base::template entry<&Binding::keepAlive>("keepAlive"),
+                                      Base::template entry<&Binding::stats>("stats"),
+                                      Base::template entry<&Binding::connectionStats>("connectionStats"),
                                   }));
     return exports;
   }
@@ -71,54 +74,64 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections,
   /// corkSize, batchLimit)
   explicit Binding(const Info& info)
-      : Wrap(info),
-        env_(info.Env()),
-        sending_([this](Command&& command) { drive_->post(std::move(command)); }) {
+      : Base(info), env_(info.Env()), sending_([this](Command&& command) SOCKMAN_REQUIRES(javascriptThread) {
+          drive_->post(std::move(command));
+        }) {
+    javascriptThread.assertHeld();  // Node-API constructs
+    if (const auto failure = open(info)) raise(*failure);
+  }
+
+ private:
+  std::optional<Failure> open(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const bool inlineDrive = info[1].As<Napi::Boolean>();
     const size_t block = size(info[2]);
     const size_t most = size(info[4]);
     auto memory = Region::map(most);
     auto words = Region::map(sizeof(EventRing::Shared));
     auto cork = Region::map(Cork<Loop>::kEntriesSize + size(info[7]));
-    if (!memory || !words || !cork) {
-      raise({ENOMEM, "mmap"});
-      return;
+    for (const auto* mapped : {&memory, &words, &cork}) {
+      if (!*mapped) return mapped->failure();
     }
     region_ = *memory;
     cork_.emplace(*cork);
     ring_.emplace(*words);
     pool_.emplace(region_, block, size(info[3]), most);
-    uv_loop_t* nodeLoop = nullptr;
-    if (inlineDrive) napi_get_uv_event_loop(env_, &nodeLoop);
-    auto engine = E::open(*pool_, nodeLoop);
-    if (!engine) {
-      raise(engine.failure());
-      return;
+    // First of what the runtime or the system may refuse, while there is nothing to undo.
+    Napi::Object self = info.This().As<Napi::Object>();
+    const std::pair<const char*, std::shared_ptr<Region>> shared[] = {
+        {"ringMemory", ring_->memory()}, {"cork", cork_->memory()}, {"receiveMemory", region_}};
+    for (const auto& [name, region] : shared) {
+      const auto buffer = expose(region);
+      if (!buffer) return buffer.failure();
+      self.Set(name, *buffer);
     }
+    uv_loop_t* nodeLoop = nullptr;
+    if (inlineDrive) {
+      if (const int error = sys::eventLoop(env_, &nodeLoop)) return Failure{error, "napi_get_uv_event_loop"};
+    }
+    auto engine = E::open(*pool_, nodeLoop);
+    if (!engine) return engine.failure();
     const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])),
                                        static_cast<uint32_t>(size(info[6]))};
     loop_.emplace(std::move(*engine), *pool_, *ring_, connections_, listeners_, limits);
-    delivery_.emplace(env_, info[0]);
-    if constexpr (E::kInline) {
-      if (inlineDrive)
-        drive_ = std::make_unique<InlineDrive<E>>(*loop_, commands_, *delivery_,
-                                                  static_cast<uint32_t>(size(info[8])));
-    }
-    if (!drive_) drive_ = std::make_unique<ThreadDrive<E>>(*loop_, commands_, *ring_, *delivery_);
+    delivery_.emplace(env_);
+    if (const auto failure = delivery_->open(info[0])) return *failure;
+    auto drive = openDrive(inlineDrive, static_cast<uint32_t>(size(info[8])));
+    if (!drive) return drive.failure();
+    drive_ = std::move(*drive);
 
-    Napi::Object self = info.This().As<Napi::Object>();
-    self.Set("ringMemory", expose(ring_->memory()));
-    self.Set("cork", expose(cork_->memory()));
     Napi::Object details = Napi::Object::New(env_);
     for (const auto& [key, value] : loop_->engine().details()) details.Set(key, value);
     self.Set("details", details);
+    return std::nullopt;
   }
-
- private:
-  struct OwnListener {
-    Listener* listener;
-    std::string path;  // to be removed when it closes
-  };
+  Result<std::unique_ptr<Drive>> openDrive(bool inlineDrive, uint32_t batchLimit)
+      SOCKMAN_REQUIRES(javascriptThread) {
+    if constexpr (E::kInline) {
+      if (inlineDrive) return InlineDrive<E>::open(*loop_, commands_, *delivery_, batchLimit);
+    }
+    return ThreadDrive<E>::open(*loop_, commands_, *ring_, *delivery_);
+  }
 
   using Totals = std::array<uint64_t, 9>;
 
@@ -131,9 +144,9 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   static Address address(const Napi::Value& value) {
     return Address::parse(value.As<Napi::String>().Utf8Value()).value_or(Address());
   }
-  Connection& connection(const Napi::Value& slot) {
+  Connection& connection(const Napi::Value& slot) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
-    return *connections_.at(integer(slot));
+    return connections_.get(integer(slot));
   }
 
   void raise(const Failure& failure) { throwFailure(env_, failure, E::kDescriptorLimit); }
@@ -149,25 +162,29 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     }
     return array;
   }
-  /// One more ArrayBuffer over a region, which lives as long as the last of them and the engine.
-  Napi::Value expose(const std::shared_ptr<Region>& region) {
+  /// One more ArrayBuffer over a region, which lives as long as the last of them and the engine (N1).
+  Result<Napi::Value> expose(const std::shared_ptr<Region>& region) {
     napi_value buffer;
     auto* hint = new std::shared_ptr<Region>(region);
-    const napi_status status = napi_create_external_arraybuffer(
+    const int error = sys::makeArrayBuffer(
         env_, region->base(), region->size(),
         [](napi_env, void*, void* owner) { delete static_cast<std::shared_ptr<Region>*>(owner); }, hint,
         &buffer);
-    if (status == napi_ok) return {env_, buffer};
+    if (error == 0) return Napi::Value(env_, buffer);
     delete hint;
-    return undefined({ENOTSUP, "napi_create_external_arraybuffer"});
+    return Failure({error, error == ENOTSUP ? "external ArrayBuffer" : "napi_create_external_arraybuffer"});
   }
   Napi::Value id(const Connection& c) { return Napi::Number::New(env_, c.name.slot); }
 
-  void begin() {
-    if (!std::exchange(started_, true)) drive_->start();
+  /// Starts the drive, once. On failure nothing is started, and the call that asked for it fails.
+  std::optional<Failure> begin() SOCKMAN_REQUIRES(javascriptThread) {
+    if (started_) return std::nullopt;
+    auto failure = drive_->start();
+    started_ = !failure;
+    return failure;
   }
   /// A slot with its descriptor, not yet known to the loop.
-  Connection* claim(Fd fd) {
+  Connection* claim(Fd fd) SOCKMAN_REQUIRES(javascriptThread) {
     Connection* c = connections_.allocate();
     if (c) c->fd = std::move(fd);
     return c;
@@ -175,10 +192,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   // ---- Listening ----
 
-  Napi::Value region(const Info&) { return expose(region_); }
+  /// () → the receive memory, anew for each call: JavaScript can detach the ArrayBuffer that it has (N26)
+  Napi::Value region(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto buffer = expose(region_);
+    return buffer ? *buffer : undefined(buffer.failure());
+  }
 
   /// (address, noDelay, keepAlive, backlog, reusePort, ipv6Only) → [number, address, warnings]
-  Napi::Value listen(const Info& info) {
+  Napi::Value listen(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const Address wanted = address(info[0]);
     ListenOptions options;
     options.noDelay = info[1].As<Napi::Boolean>();
@@ -189,26 +210,27 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     Warnings warnings;
     auto fd = openListener(wanted, options, E::kDescriptorLimit, warnings);
     if (!fd) return undefined(fd.failure());
-    const std::string path = wanted.path();
-    return watch(std::move(*fd), path.empty() || path[0] == '@' ? "" : path, warnings);
+    return watch(std::move(*fd), wanted.filePath(), warnings);
   }
   /// (fd) → as listen
-  Napi::Value adoptListener(const Info& info) {
+  Napi::Value adoptListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     return watch(std::move(*fd), "", {});
   }
-  Napi::Value watch(Fd fd, std::string path, const Warnings& warnings) {
-    begin();
-    Listener* listener = listeners_.allocate();
+  Napi::Value watch(Fd fd, std::string path, const Warnings& warnings) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto local = localAddress(fd.get());
+    auto failure = local ? begin() : std::optional(local.failure());
+    Listener* listener = failure ? nullptr : listeners_.allocate(listenerCount_ + 1);
     if (!listener) {
-      if (!path.empty()) ::unlink(path.c_str());
-      return undefined({EMFILE, "listen"});
+      removePath(path);
+      return undefined(failure.value_or(Failure{listeners_.why(), "listen"}));
     }
-    listener->number = ++listenerCount_;
-    const std::string text = localAddress(fd.get()).text();
+    listenerCount_++;
+    const std::string text = local->text();
     listener->fd = std::move(fd);
-    numbers_[listener->number] = {listener, std::move(path)};
+    listener->javascript.path = std::move(path);
+    numbers_[listener->number] = listener;
     drive_->post({.op = Op::listen, .name = listener->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 3);
     result.Set(0u, listener->number);
@@ -216,28 +238,34 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     result.Set(2u, list(warnings));
     return result;
   }
-  /// (number). shutdown(2) here lets the address be bound again at once: an engine may need milliseconds to let
-  /// go of the descriptor, and would hold the address until then.
-  Napi::Value closeListener(const Info& info) {
-    const OwnListener& own = numbers_.at(integer(info[0]));
-    ::shutdown(own.listener->fd.get(), SHUT_RDWR);
-    if (!own.path.empty()) ::unlink(own.path.c_str());
-    drive_->post({.op = Op::closeListener, .name = own.listener->name, .chunk = nullptr});
+  /// (number). shutdown(2) frees the address at once, before the engine has let go of the descriptor (N45).
+  Napi::Value closeListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto found = numbers_.find(integer(info[0]));
+    SOCKMAN_CHECK(found != numbers_.end());
+    const Listener& listener = *found->second;
+    const std::string& path = listener.javascript.path;
+    // Where the address is a path, that is free without this, and a Unix listener that was shut down is readable for as
+    // long as the engine does not know. Refused, the address is free when the engine has let go.
+    if (path.empty()) sys::ignored(sys::shutdown(listener.fd.get(), SHUT_RDWR));
+    removePath(path);
+    drive_->post({.op = Op::closeListener, .name = listener.name, .chunk = nullptr});
     return env_.Undefined();
   }
   /// (number), after `listenerClosed`
-  Napi::Value freeListener(const Info& info) {
+  Napi::Value freeListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
-    const auto own = numbers_.find(integer(info[0]));
-    listeners_.free(own->second.listener->name.slot);
-    numbers_.erase(own);
+    const auto found = numbers_.find(integer(info[0]));
+    SOCKMAN_CHECK(found != numbers_.end());
+    listeners_.free(found->second->name.slot);
+    numbers_.erase(found);
     return env_.Undefined();
   }
 
   // ---- Connections ----
 
-  /// (address, local address or '', timeout, noDelay, keepAlive) → [slot, warnings]
-  Napi::Value connect(const Info& info) {
+  /// (address, local address or '', timeout, noDelay, keepAlive) → [slot, warnings]. The loop is told what
+  /// connect(2) said (N16).
+  Napi::Value connect(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const Address to = address(info[0]);
     const std::string local = info[1].As<Napi::String>();
     ConnectionOptions options;
@@ -249,12 +277,13 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     applyOptions(fd->get(), to.family(), options, warnings);
     if (!local.empty()) {
       const Address from = Address::parse(local).value_or(Address());
-      if (::bind(fd->get(), from.get(), from.length) != 0) return undefined(Failure::last("bind"));
+      if (const int error = sys::bind(fd->get(), from.get(), from.length))
+        return undefined(Failure::of(error, "bind"));
     }
-    const int error = ::connect(fd->get(), to.get(), to.length) == 0 ? 0 : errno;
-    begin();
+    if (const auto failure = begin()) return undefined(*failure);
+    const int error = -sys::connect(fd->get(), to.get(), to.length);
     Connection* c = claim(std::move(*fd));
-    if (!c) return undefined({EMFILE, "connect"});
+    if (!c) return undefined({connections_.why(), "connect"});
     drive_->post(
         {.op = Op::connect, .value = error, .name = c->name, .amount = integer(info[2]), .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
@@ -263,72 +292,87 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return result;
   }
   /// (fd, noDelay, keepAlive) → [slot, warnings]
-  Napi::Value adopt(const Info& info) {
+  Napi::Value adopt(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
     ConnectionOptions options;
     options.noDelay = info[1].As<Napi::Boolean>();
     options.keepAlive = integer(info[2]);
-    applyOptions(fd->get(), localAddress(fd->get()).family(), options, warnings);
-    begin();
+    const auto local = localAddress(fd->get());
+    if (!local) return undefined(local.failure());
+    applyOptions(fd->get(), local->family(), options, warnings);
+    if (const auto failure = begin()) return undefined(*failure);
     Connection* c = open(std::move(*fd));
-    if (!c) return undefined({EMFILE, "adopt"});
+    if (!c) return undefined({connections_.why(), "adopt"});
     drive_->post({.op = Op::start, .name = c->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
     result.Set(0u, id(*c));
     result.Set(1u, list(warnings));
     return result;
   }
-  /// (position of an `accepted` record) → slot, -1 when there is none left; takes the descriptor over
-  Napi::Value admit(const Info& info) {
+  /// (position of an `accepted` record, number of its listener) → slot; -1 when there is none, which the
+  /// listener tells; takes the descriptor over (N31)
+  Napi::Value admit(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
     Fd fd(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
     Connection* c = open(std::move(fd));
-    return c ? id(*c) : Napi::Number::New(env_, -1);
+    if (c) return id(*c);
+    const Name listener = numbers_.at(integer(info[1]))->name;
+    drive_->post({.op = Op::refuse, .value = connections_.why(), .name = listener, .chunk = nullptr});
+    return Napi::Number::New(env_, -1);
   }
-  /// (position of an `accepted` record): closes it unseen
-  Napi::Value reject(const Info& info) {
+  /// (position of an `accepted` record): closes its descriptor unseen (N31)
+  Napi::Value reject(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
     const Fd refused(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
+    drive_->post({.op = Op::refuse, .chunk = nullptr});
     return env_.Undefined();
   }
-  Connection* open(Fd fd) {
+  Connection* open(Fd fd) SOCKMAN_REQUIRES(javascriptThread) {
     Connection* c = claim(std::move(fd));
     if (!c) return nullptr;
     sending_.local(*c).established = true;
     drive_->post({.op = Op::open, .name = c->name, .chunk = nullptr});
     return c;
   }
-  /// (slot) → [me, them]; from now on sends may go to the kernel directly
-  Napi::Value established(const Info& info) {
+  /// (slot) → [me, them]; from now on the JavaScript thread may send by itself (N8)
+  Napi::Value established(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     sending_.local(c).established = true;
-    if (c.peer.length == 0) c.peer = peerAddress(c.fd.get());
+    // An address that the system does not tell, since the connection broke already, is the unspecified one of
+    // its family.
+    auto local = localAddress(c.fd.get());
+    Address& peer = c.javascript.peer;
+    if (peer.length == 0) {
+      auto told = peerAddress(c.fd.get());
+      const int family = local ? local->family() : AF_UNIX;
+      peer = told ? *told : Address::unspecified(family);
+    }
     Napi::Array result = Napi::Array::New(env_, 2);
-    result.Set(0u, localAddress(c.fd.get()).text());
-    result.Set(1u, c.peer.text());
+    result.Set(0u, (local ? *local : Address::unspecified(peer.family())).text());
+    result.Set(1u, peer.text());
     return result;
   }
   /// (slot)
-  Napi::Value start(const Info& info) { return post(info, Op::start); }
-  Napi::Value hold(const Info& info) { return post(info, Op::hold); }
+  Napi::Value start(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::start); }
+  Napi::Value hold(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::hold); }
   /// (slot, bytes)
-  Napi::Value resume(const Info& info) {
+  Napi::Value resume(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     return post(info, Op::resume, 0, static_cast<int64_t>(size(info[1])));
   }
 
   // ---- Sending ----
 
   /// (count) → how many of the corked connections have something queued now
-  Napi::Value flush(const Info& info) {
+  Napi::Value flush(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const auto count = static_cast<uint32_t>(integer(info[0]));
     ring_->enter();
     return Napi::Number::New(env_, cork_->flush(count, connections_, sending_));
   }
   /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when `data` is free
   /// again already.
-  Napi::Value send(const Info& info) {
+  Napi::Value send(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     size_t length = 0;
     void* data = nullptr;
@@ -345,41 +389,43 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     return Napi::Number::New(env_, static_cast<double>(sending_.queued(c)));
   }
   /// (slot): goes on with borrowed buffers; whether none is left
-  Napi::Value pump(const Info& info) { return Napi::Boolean::New(env_, sending_.pump(connection(info[0]))); }
+  Napi::Value pump(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    return Napi::Boolean::New(env_, sending_.pump(connection(info[0])));
+  }
   /// (slot) → bytes taken that the kernel does not have
-  Napi::Value queued(const Info& info) {
+  Napi::Value queued(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     return Napi::Number::New(env_, static_cast<double>(sending_.queued(connection(info[0]))));
   }
 
   // ---- Ending ----
 
-  Napi::Value shutdown(const Info& info) {
+  Napi::Value shutdown(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     sending_.settle(connection(info[0]));
     return post(info, Op::shutdown);
   }
   /// (slot, flags, ms of a flush)
-  Napi::Value close(const Info& info) {
+  Napi::Value close(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     if (integer(info[1]) & kCloseFlush) sending_.settle(c);
     sending_.abandon(c);
     return post(info, Op::close, integer(info[1]), integer(info[2]));
   }
-  /// (slot), after `closed` → bytes taken that no kernel took. Counted only now: JavaScript may have sent
-  /// until it consumed `closed`.
-  Napi::Value free(const Info& info) {
+  /// (slot), after `closed` → bytes taken that no kernel took. They are counted only now: JavaScript may have
+  /// sent until it consumed `closed` (N37).
+  Napi::Value free(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     const int64_t unsent = sending_.queued(c);
     sending_.forget(c);
     connections_.free(c.name.slot);
     return Napi::Number::New(env_, static_cast<double>(unsent));
   }
-  Napi::Value stop(const Info&) {
-    begin();
+  Napi::Value stop(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    if (const auto failure = begin()) return undefined(*failure);
     drive_->post({.op = Op::stop, .chunk = nullptr});
     return env_.Undefined();
   }
-  /// After `stopped`: thread, handles and descriptors are let go; only `stats` answers from now on.
-  Napi::Value join(const Info&) {
+  /// After `stopped`: thread, handles and descriptors are let go; only `stats` answers from now on (N23).
+  Napi::Value join(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     drive_->join();
     last_ = totals();
     drive_.reset();
@@ -387,27 +433,28 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
     delivery_.reset();
     return env_.Undefined();
   }
-  Napi::Value dispose(const Info&) {
+  Napi::Value dispose(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     if (drive_) drive_->dispose();
     return env_.Undefined();
   }
 
   // ---- The loop ----
 
-  Napi::Value wake(const Info&) {
+  Napi::Value wake(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     drive_->wake();
     return env_.Undefined();
   }
-  Napi::Value ring(const Info&) {
-    begin();
+  Napi::Value ring(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    if (const auto failure = begin()) return undefined(*failure);
     drive_->ring();
     return env_.Undefined();
   }
-  Napi::Value keepAlive(const Info& info) {
+  Napi::Value keepAlive(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     if (drive_) drive_->keepAlive(info[0].As<Napi::Boolean>());
     return env_.Undefined();
   }
-  Napi::Value post(const Info& info, Op op, int32_t value = 0, int64_t amount = 0) {
+  Napi::Value post(const Info& info, Op op, int32_t value = 0, int64_t amount = 0)
+      SOCKMAN_REQUIRES(javascriptThread) {
     drive_->post(
         {.op = op, .value = value, .name = connection(info[0]).name, .amount = amount, .chunk = nullptr});
     return env_.Undefined();
@@ -417,14 +464,14 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
 
   /// () → [bytesReceived, chunksReceived, bytesSent, syscalls, wakeups, exhausted, pool, overflows,
   /// acceptErrors]
-  Napi::Value stats(const Info&) {
+  Napi::Value stats(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     if (loop_) last_ = totals();
     Napi::Array array = Napi::Array::New(env_, last_.size());
     for (size_t i = 0; i < last_.size(); i++)
       array.Set(static_cast<uint32_t>(i), static_cast<double>(last_[i]));
     return array;
   }
-  Totals totals() const {
+  Totals totals() const SOCKMAN_REQUIRES(javascriptThread) {
     const auto& loop = loop_->counters();
     const auto& engine = loop_->engine().counters();
     return {loop.bytesReceived.get(),
@@ -438,13 +485,13 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
             loop.acceptErrors.get()};
   }
   /// (slot) → [bytesReceived, bytesSent, ms since the last receive or -1, ms since the last send or -1]
-  Napi::Value connectionStats(const Info& info) {
+  Napi::Value connectionStats(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const Connection& c = connection(info[0]);
     Napi::Array array = Napi::Array::New(env_, 4);
-    array.Set(0u, static_cast<double>(c.bytesReceived.get()));
-    array.Set(1u, static_cast<double>(c.bytesSent.get()));
-    array.Set(2u, age(c.lastReceive));
-    array.Set(3u, age(c.lastSend));
+    array.Set(0u, static_cast<double>(c.shared.bytesReceived.get()));
+    array.Set(1u, static_cast<double>(c.shared.bytesSent.get()));
+    array.Set(2u, age(c.shared.lastReceive));
+    array.Set(3u, age(c.shared.lastSend));
     return array;
   }
   static double age(const Counter& time) {
@@ -458,7 +505,8 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   CommandCount commands_;
   typename Loop::Connections connections_{commands_};
   typename Loop::Listeners listeners_{commands_};
-  std::unordered_map<int32_t, OwnListener> numbers_;  // listeners by number, until `listenerClosed`
+  /// Listeners by number, until `listenerClosed` (N34).
+  std::unordered_map<int32_t, Listener*> numbers_ SOCKMAN_GUARDED_BY(javascriptThread);
   std::optional<EventRing> ring_;
   std::optional<ReceivePool> pool_;
   std::optional<Loop> loop_;
@@ -466,9 +514,9 @@ class Binding : public Napi::ObjectWrap<Binding<E>> {
   std::unique_ptr<Drive> drive_;
   SendPath<Loop> sending_;
   std::optional<Cork<Loop>> cork_;
-  Totals last_{};
-  int32_t listenerCount_ = 0;
-  bool started_ = false;
+  Totals last_ SOCKMAN_GUARDED_BY(javascriptThread){};
+  int32_t listenerCount_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  bool started_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
 };
 
 }  // namespace sockman

@@ -1,5 +1,4 @@
-// Assertions about the native half's own state. They are on in every build: each is a comparison or two per
-// call or record, never per byte, and the state that it forbids would hand one connection's bytes to another.
+// Assertions about the native half's own state, on in every build (docs/native.md, N36).
 #pragma once
 
 #include <cstdio>

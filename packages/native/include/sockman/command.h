@@ -4,13 +4,14 @@
 #include <sys/uio.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "name.h"
+#include "roles.h"
+#include "sys/memory.h"
 
 namespace sockman {
 
@@ -18,15 +19,16 @@ namespace sockman {
 class Chunk {
  public:
   struct Free {
-    void operator()(Chunk* chunk) const { std::free(chunk); }
+    void operator()(Chunk* chunk) const { sys::release(chunk); }
   };
   using Ptr = std::unique_ptr<Chunk, Free>;
 
+  /// Null when there is no memory.
   static Ptr make(size_t size) {
-    void* memory = std::malloc(sizeof(Chunk) + size);
+    void* memory = sys::allocate(sizeof(Chunk) + size);
     return Ptr(memory ? new (memory) Chunk(size) : nullptr);
   }
-  /// A copy of `length` bytes at `skip` of the gathered `parts`.
+  /// A copy of `length` bytes at `skip` of the gathered `parts`; null when there is no memory for it.
   static Ptr gather(const iovec* parts, int count, size_t skip, size_t length) {
     Ptr chunk = make(length);
     char* to = chunk ? chunk->bytes() : nullptr;
@@ -52,6 +54,7 @@ enum class Op : uint8_t {
   closeListener,  // listener
   connect,   // connection; value = errno of connect(2) (EINPROGRESS: wait), amount = timeout in ms, 0 none
   open,      // connection: accepted or adopted, not yet receiving
+  refuse,    // listener, when value is not 0: an accepted descriptor was closed unseen, for this errno
   start,     // connection: the owner wants it, receive
   send,      // connection, chunk
   shutdown,  // connection
@@ -72,19 +75,20 @@ struct Command {
   Chunk::Ptr chunk;
 };
 
-/// One producer, one consumer. The lock is held to move pointers, never across a system call.
+/// One producer, one consumer. The lock is held to move pointers, never across a system call: a `send` would
+/// keep the other thread waiting (docs/native.md, N8).
 class CommandQueue {
  public:
-  void push(Command&& command) {
+  void push(Command&& command) SOCKMAN_REQUIRES(javascriptThread) {
     std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(command));
   }
   /// Swaps what waits into `taken`, which must be empty.
-  void take(std::vector<Command>& taken) {
+  void take(std::vector<Command>& taken) SOCKMAN_REQUIRES(drivingThread) {
     std::lock_guard lock(mutex_);
     taken.swap(waiting_);
   }
-  bool empty() {
+  bool empty() SOCKMAN_REQUIRES(drivingThread) {
     std::lock_guard lock(mutex_);
     return waiting_.empty();
   }

@@ -4,10 +4,14 @@
 #include <atomic>
 #include <cstdint>
 
+#include "check.h"
+#include "roles.h"
+
 namespace sockman {
 
-/// Commands posted and commands executed. Commands are executed in the order of their posting, so "the first
-/// n are executed" is one comparison. Nobody waits for the count and no wake-up belongs to it.
+/// Commands posted and commands executed, by which slots know when a late command cannot come any more
+/// (docs/native.md, N32). Commands are executed in the order of their posting, so "the first n are executed"
+/// is one comparison. Nobody waits for the count, and nobody is woken.
 ///
 /// Happens-before: the driving thread stores `executed_` (release) when it has executed a whole batch and
 /// holds no command of that batch any more; the JavaScript thread loads it (acquire) before it gives a slot
@@ -16,20 +20,28 @@ namespace sockman {
 /// after those looks as well.
 class CommandCount {
  public:
-  /// JavaScript thread: one more command is in the queue. Not for a command that an ended drive drops, which
-  /// is never executed.
-  void post() { posted_++; }
-  /// JavaScript thread: all commands so far.
-  uint64_t posted() const { return posted_; }
-  /// JavaScript thread: whether the first `count` commands are executed.
-  bool executed(uint64_t count) const { return executed_.load(std::memory_order_acquire) >= count; }
-  /// Driving thread: `count` more commands are executed.
-  void execute(uint64_t count) {
+  /// One more command is in the queue. Not for a command that an ended drive drops, which is never executed.
+  void post() SOCKMAN_REQUIRES(javascriptThread) { posted_++; }
+  /// All commands so far.
+  uint64_t posted() const SOCKMAN_REQUIRES(javascriptThread) { return posted_; }
+  /// Whether the first `count` commands are executed.
+  bool executed(uint64_t count) const SOCKMAN_REQUIRES(javascriptThread) {
+    return executed_.load(std::memory_order_acquire) >= count;
+  }
+  /// The first `count` commands are executed: what only these could reach is the JavaScript thread's alone,
+  /// as if it drove. To clang that is the whole of the driving thread's role, so this is called last, where
+  /// such an object is made anew.
+  void assertExecuted(uint64_t count) const SOCKMAN_REQUIRES(javascriptThread)
+      SOCKMAN_ASSERTS(drivingThread) {
+    SOCKMAN_CHECK(executed(count));
+  }
+  /// `count` more commands are executed.
+  void execute(uint64_t count) SOCKMAN_REQUIRES(drivingThread) {
     executed_.store(executed_.load(std::memory_order_relaxed) + count, std::memory_order_release);
   }
 
  private:
-  uint64_t posted_ = 0;  // the JavaScript thread's
+  uint64_t posted_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   std::atomic<uint64_t> executed_{0};
 };
 

@@ -1,5 +1,5 @@
 // Small sends that JavaScript has gathered (`cork.ts`): entries, then their bytes, in memory that both sides
-// see. JavaScript thread.
+// see (docs/native.md, N14).
 #pragma once
 
 #include <sys/uio.h>
@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "check.h"
 #include "receive_pool.h"
 #include "send_path.h"
 
@@ -34,9 +35,12 @@ class Cork {
 
   /// Sends the first entries, in one system call per connection; answers how many of those connections have
   /// something queued now.
-  uint32_t flush(uint32_t count, const typename Loop::Connections& connections, SendPath<Loop>& sending) {
+  uint32_t flush(uint32_t count, const typename Loop::Connections& connections, SendPath<Loop>& sending)
+      SOCKMAN_REQUIRES(javascriptThread) {
     const auto* entries = reinterpret_cast<const Entry*>(memory_->base());
     std::byte* bytes = memory_->base() + kEntriesSize;
+    const size_t size = memory_->size() - kEntriesSize;
+    SOCKMAN_CHECK(count <= kEntries);
     uint32_t behind = 0;
     done_.assign(count, false);
     for (uint32_t i = 0; i < count; i++) {
@@ -46,12 +50,14 @@ class Cork {
       uint32_t flags = 0;
       for (uint32_t j = i; j < count; j++) {
         if (entries[j].slot != entries[i].slot) continue;
+        // What lies outside of the cork is no connection's.
+        SOCKMAN_CHECK(size_t{entries[j].offset} + entries[j].length <= size);
         done_[j] = true;
         flags = entries[j].flags;
         total += entries[j].length;
         parts_.push_back({bytes + entries[j].offset, entries[j].length});
       }
-      typename Loop::Connection& c = *connections.at(entries[i].slot);
+      typename Loop::Connection& c = connections.get(entries[i].slot);
       sending.send(c, parts_.data(), static_cast<int>(parts_.size()), total, flags & SendPath<Loop>::kMore);
       if (sending.queued(c) > 0) behind++;
     }

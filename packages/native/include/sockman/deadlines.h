@@ -1,4 +1,5 @@
-// The deadlines of a loop, one ordered set for all. Owned by the driving thread.
+// Deadlines, one ordered set for all owners (docs/native.md, N10). Used by one thread, whichever runs what
+// has the deadlines.
 #pragma once
 
 #include <ctime>

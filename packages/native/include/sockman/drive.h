@@ -1,45 +1,57 @@
-// Who runs a loop: the interface that the binding knows. All members are for the JavaScript thread.
+// Who runs a loop: the interface that the binding knows.
 #pragma once
 
 #include <node_api.h>
 
+#include <optional>
+
 #include "command.h"
+#include "result.h"
+#include "roles.h"
+#include "sys/node.h"
 
 namespace sockman {
 
 class Drive {
  public:
   virtual ~Drive() = default;
-  /// Once, before the first post.
-  virtual void start() = 0;
-  virtual void post(Command&& command) = 0;
+  /// Before the first post; once, but for a start that failed, which leaves nothing behind and may be tried again.
+  [[nodiscard]] virtual std::optional<Failure> start() SOCKMAN_REQUIRES(javascriptThread) = 0;
+  virtual void post(Command&& command) SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// JavaScript consumed something that the loop waits for.
-  virtual void wake() = 0;
+  virtual void wake() SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// Asks for a batch, soon, from Node's loop.
-  virtual void ring() = 0;
+  virtual void ring() SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// Whether this keeps the process alive.
-  virtual void keepAlive(bool alive) = 0;
+  virtual void keepAlive(bool alive) SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// After the `stopped` record: releases thread and handles. Not from inside a batch.
-  virtual void join() = 0;
-  /// Ends everything now, without JavaScript; returns when nothing is left running. Again: harmless.
-  virtual void dispose() = 0;
+  virtual void join() SOCKMAN_REQUIRES(javascriptThread) = 0;
+  /// Ends everything now, without JavaScript (docs/native.md, N50); returns when nothing is left running, or,
+  /// with an engine that Node's loop hosts, at once (docs/native.md, N40). Again: harmless.
+  virtual void dispose() SOCKMAN_REQUIRES(javascriptThread) = 0;
 };
 
 /// Calls into JavaScript: `deliver(most)`, which reads the event ring and answers how many events it
 /// delivered; without a number it knows the most for one turn itself. An exception that a handler threw
-/// surfaces as uncaught; deliver has scheduled what is left.
+/// surfaces as uncaught; deliver has scheduled what is left (docs/native.md, N24).
 class Delivery {
  public:
-  Delivery(napi_env env, napi_value deliver) : env_(env) {
-    napi_create_reference(env, deliver, 1, &deliver_);
+  explicit Delivery(napi_env env) : env_(env) {}
+  ~Delivery() {
+    if (deliver_) napi_delete_reference(env_, deliver_);
   }
-  ~Delivery() { napi_delete_reference(env_, deliver_); }
   Delivery(const Delivery&) = delete;
+
+  /// Once, before all else.
+  [[nodiscard]] std::optional<Failure> open(napi_value deliver) {
+    const int error = sys::makeReference(env_, deliver, &deliver_);
+    return error ? std::optional(Failure{error, "napi_create_reference"}) : std::nullopt;
+  }
 
   napi_env env() const { return env_; }
 
   /// Within a callback scope that the runtime has opened.
-  void call() {
+  void call() SOCKMAN_REQUIRES(javascriptThread) {
     Scope scope(env_);
     napi_value deliver, global;
     if (!target(&deliver, &global)) return;
@@ -47,7 +59,7 @@ class Delivery {
     surface();
   }
   /// From a bare callback of Node's loop: ticks and microtasks run afterwards. Answers the events delivered.
-  uint32_t make(napi_async_context context, uint32_t most) {
+  uint32_t make(napi_async_context context, uint32_t most) SOCKMAN_REQUIRES(javascriptThread) {
     Scope scope(env_);
     napi_value deliver, global, limit, delivered = nullptr;
     if (!target(&deliver, &global)) return most;
@@ -67,11 +79,11 @@ class Delivery {
     napi_handle_scope scope;
   };
 
-  bool target(napi_value* deliver, napi_value* global) {
+  bool target(napi_value* deliver, napi_value* global) SOCKMAN_REQUIRES(javascriptThread) {
     if (napi_get_reference_value(env_, deliver_, deliver) != napi_ok || !*deliver) return false;
     return napi_get_global(env_, global) == napi_ok;
   }
-  bool surface() {
+  bool surface() SOCKMAN_REQUIRES(javascriptThread) {
     bool pending = false;
     napi_is_exception_pending(env_, &pending);
     napi_value error;
@@ -81,7 +93,7 @@ class Delivery {
   }
 
   napi_env env_;
-  napi_ref deliver_;
+  napi_ref deliver_ = nullptr;
 };
 
 }  // namespace sockman

@@ -1,4 +1,5 @@
-// Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place.
+// Events on their way to JavaScript: a ring of fixed-size records that JavaScript reads in place. A number
+// such as N6 is a line of docs/native.md.
 //
 // One producer (the driving thread), one consumer (the JavaScript thread). Happens-before:
 //
@@ -23,13 +24,15 @@
 #include <new>
 #include <utility>
 
+#include "check.h"
 #include "receive_pool.h"
+#include "roles.h"
 
 namespace sockman {
 
 /// Shared with TypeScript (`event-ring.ts`): keep the numbers in step.
 enum class Event : int32_t {
-  accepted = 1,        // slot = listener, a = descriptor, owned by the record until taken
+  accepted = 1,        // slot = listener, a = descriptor, owned by the record until taken (N31)
   connected = 2,       // slot
   data = 3,            // slot, block, offset (in the region), length, a = the slot's generation
   eof = 4,             // slot
@@ -71,9 +74,9 @@ class EventRing {
   explicit EventRing(std::shared_ptr<Region> memory)
       : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared) {}
 
-  /// Driving thread. Never refuses: control events beyond the capacity wait in a backlog, in order.
-  /// JavaScript sees nothing of it before `publish`.
-  void push(const Record& record) {
+  /// Never refuses: a record that finds no room waits in a backlog, in order (N6).
+  /// JavaScript sees nothing of a record before `publish`.
+  void push(const Record& record) SOCKMAN_REQUIRES(drivingThread) {
     if (!backlog_.empty() || tail_ - reclaimed_ == kCapacity) {
       backlog_.push_back(record);
       return;
@@ -81,9 +84,9 @@ class EventRing {
     shared_.records[tail_++ % kCapacity] = record;
   }
 
-  /// Driving thread: makes the last record longer by data that follows it in its block, instead of pushing
-  /// one more. False when it is another's, or published.
-  bool extend(int32_t slot, int32_t block, int32_t offset, int32_t length) {
+  /// Makes the last record longer by data that follows it in its block, instead of pushing one more (N54).
+  /// False when the last record is another connection's, or published.
+  bool extend(int32_t slot, int32_t block, int32_t offset, int32_t length) SOCKMAN_REQUIRES(drivingThread) {
     if (tail_ == published_ || !backlog_.empty()) return false;
     Record& last = shared_.records[(tail_ - 1) % kCapacity];
     if (last.event != Event::data || last.slot != slot || last.block != block) return false;
@@ -92,22 +95,26 @@ class EventRing {
     return true;
   }
 
-  /// Driving thread: what was pushed is JavaScript's from now on. Whether there was anything.
-  bool publish() {
+  /// What was pushed is JavaScript's from now on. Whether there was anything.
+  bool publish() SOCKMAN_REQUIRES(drivingThread) {
     if (published_ == tail_) return false;
     shared_.tail.store(published_ = tail_, std::memory_order_release);
     return true;
   }
 
-  /// Driving thread: whether reaping may go on. A margin stays free, so that the backlog is the rare case.
-  bool hasRoom() const { return backlog_.empty() && tail_ - reclaimed_ < kCapacity - kMargin; }
+  /// Whether reaping may go on. A margin stays free, so that the backlog is the rare case (N6).
+  bool hasRoom() const SOCKMAN_REQUIRES(drivingThread) {
+    return backlog_.empty() && tail_ - reclaimed_ < kCapacity - kMargin;
+  }
 
-  /// Driving thread: gives each record that JavaScript consumed to `visit`, then moves the backlog in.
+  /// Gives each record that JavaScript consumed to `visit`, then moves the backlog in.
   /// Answers whether there were any.
   template <class Visit>
-  bool reclaim(Visit&& visit) {
+  bool reclaim(Visit&& visit) SOCKMAN_REQUIRES(drivingThread) {
     const uint32_t head = shared_.head.load(std::memory_order_seq_cst);
     if (head == reclaimed_) return false;
+    // Beyond what was published, the words are of records long gone.
+    SOCKMAN_CHECK(head - reclaimed_ <= published_ - reclaimed_);
     (void)calls_.load(std::memory_order_acquire);
     while (reclaimed_ != head) visit(shared_.records[reclaimed_++ % kCapacity]);
     while (!backlog_.empty() && tail_ - reclaimed_ < kCapacity) {
@@ -117,29 +124,41 @@ class EventRing {
     return true;
   }
 
-  /// Driving thread, after the consumer is gone: every record nobody consumed.
+  /// After the consumer is gone: every record nobody consumed.
   template <class Visit>
-  void abandon(Visit&& visit) {
+  void abandon(Visit&& visit) SOCKMAN_REQUIRES(drivingThread) {
     for (uint32_t at = shared_.head.load(); at != tail_; at++) visit(shared_.records[at % kCapacity]);
     for (Record& record : backlog_) visit(record);
     backlog_.clear();
   }
 
-  bool flushed() const { return backlog_.empty(); }
-  bool consumed() const { return shared_.head.load(std::memory_order_seq_cst) != reclaimed_; }
-  void setStarved(bool starved) { shared_.starved.store(starved, std::memory_order_seq_cst); }
+  bool flushed() const SOCKMAN_REQUIRES(drivingThread) { return backlog_.empty(); }
+  bool consumed() const SOCKMAN_REQUIRES(drivingThread) {
+    return shared_.head.load(std::memory_order_seq_cst) != reclaimed_;
+  }
+  void setStarved(bool starved) SOCKMAN_REQUIRES(drivingThread) {
+    shared_.starved.store(starved, std::memory_order_seq_cst);
+  }
 
-  /// JavaScript thread, first in a native call: all that was published has happened.
-  void enter() const { (void)shared_.tail.load(std::memory_order_acquire); }
-  /// JavaScript thread, last in a native call that read receive memory.
-  void leave() { calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+  /// First in a native call: all that was published has happened.
+  void enter() const SOCKMAN_REQUIRES(javascriptThread) {
+    (void)shared_.tail.load(std::memory_order_acquire);
+  }
+  /// Last in a native call that read receive memory.
+  void leave() SOCKMAN_REQUIRES(javascriptThread) {
+    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
 
-  /// JavaScript thread.
-  bool empty() const {
+  bool empty() const SOCKMAN_REQUIRES(javascriptThread) {
     return shared_.head.load(std::memory_order_relaxed) == shared_.tail.load(std::memory_order_acquire);
   }
-  /// JavaScript thread: takes the descriptor out of the `accepted` record at `position`.
-  int takeDescriptor(uint32_t position) { return std::exchange(shared_.records[position % kCapacity].a, -1); }
+  /// Takes the descriptor out of the `accepted` record at `position`.
+  int takeDescriptor(uint32_t position) SOCKMAN_REQUIRES(javascriptThread) {
+    Record& record = shared_.records[position % kCapacity];
+    // Of any other record, or taken twice, it would be another connection's descriptor, or -1.
+    SOCKMAN_CHECK(record.event == Event::accepted && record.a >= 0);
+    return std::exchange(record.a, -1);
+  }
   const std::shared_ptr<Region>& memory() const { return memory_; }
 
  private:
@@ -148,11 +167,10 @@ class EventRing {
   std::shared_ptr<Region> memory_;
   Shared& shared_;
   std::atomic<uint32_t> calls_{0};
-  // The driving thread's.
-  uint32_t tail_ = 0;
-  uint32_t published_ = 0;
-  uint32_t reclaimed_ = 0;
-  std::deque<Record> backlog_;
+  uint32_t tail_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  uint32_t published_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  uint32_t reclaimed_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  std::deque<Record> backlog_ SOCKMAN_GUARDED_BY(drivingThread);
 };
 
 }  // namespace sockman

@@ -1,17 +1,17 @@
 // A descriptor with one owner.
 #pragma once
 
-#include <unistd.h>
-
 #include <climits>
 #include <utility>
 
+#include "sys/descriptor.h"
+
 namespace sockman {
 
-/// The `kDescriptorLimit` of an engine that watches every descriptor.
+/// The `kDescriptorLimit` of an engine that watches every descriptor (docs/native.md, N25).
 constexpr int kNoDescriptorLimit = INT_MAX;
 
-/// Owns a file descriptor; -1 when empty. Closed once, never retried on EINTR (close(2), Linux).
+/// Owns a file descriptor; -1 when empty.
 class Fd {
  public:
   Fd() = default;
@@ -30,7 +30,8 @@ class Fd {
   /// Gives the descriptor to the caller.
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
-    if (fd_ >= 0) ::close(fd_);
+    // Closing tells of a write that failed, which a socket reports before; the descriptor is gone all the same.
+    if (fd_ >= 0) sys::ignored(sys::close(fd_));
     fd_ = fd;
   }
 

@@ -1,21 +1,22 @@
 // The inline drive: Node's own loop runs the engine on the JavaScript thread. No hop, no lock.
 //
-// Wake-ups come through the engine's completion descriptor, watched by uv_poll, or, from an engine that this
-// loop hosts, with the end of polling, by uv_check; deadlines through one uv_timer; what callbacks and
-// outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare. libuv's symbols
-// are weak: where they are missing (Deno, Bun) the addon loads and offers the thread drive alone.
+// Wake-ups come through the engine's completion descriptor, watched by uv_poll (N11), or, from an engine that
+// this loop hosts, with the end of polling, by uv_check (N40); deadlines through one uv_timer (N10); what
+// callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare
+// (N12). libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and offers the thread
+// drive alone (N13). A number such as N11 is a line of docs/native.md.
 #pragma once
 
 #include <node_api.h>
 #include <uv.h>
 
+#include <memory>
+
 #include "drive.h"
 #include "sock_loop.h"
+#include "sys/node.h"
 
-#pragma weak napi_get_uv_event_loop
 #pragma weak uv_close
-#pragma weak uv_poll_init
-#pragma weak uv_poll_start
 #pragma weak uv_prepare_init
 #pragma weak uv_prepare_start
 #pragma weak uv_ref
@@ -33,47 +34,57 @@ inline bool inlineAvailable() {
 template <Engine E>
 class InlineDrive final : public Drive {
  public:
-  InlineDrive(SockLoop<E>& loop, CommandCount& count, Delivery& delivery, uint32_t batchLimit)
-      : loop_(loop), count_(count), delivery_(delivery), batchLimit_(batchLimit) {
+  static Result<std::unique_ptr<Drive>> open(SockLoop<E>& loop, CommandCount& count, Delivery& delivery,
+                                             uint32_t batchLimit) {
+    std::unique_ptr<InlineDrive> drive(new InlineDrive(loop, count, delivery, batchLimit));
     napi_value name;
     napi_create_string_utf8(delivery.env(), "sockman", NAPI_AUTO_LENGTH, &name);
-    napi_async_init(delivery.env(), nullptr, name, &context_);
+    if (const int error = sys::makeAsyncContext(delivery.env(), name, &drive->context_))
+      return Failure{error, "napi_async_init"};
+    return std::unique_ptr<Drive>(std::move(drive));
   }
   ~InlineDrive() override {
     dispose();
     if (handles_) handles_->close();
-    napi_async_destroy(delivery_.env(), context_);
+    if (context_) napi_async_destroy(delivery_.env(), context_);
   }
 
-  void start() override {
+  std::optional<Failure> start() override SOCKMAN_REQUIRES(javascriptThread) {
+    drives();
+    auto handles = Handles::open(delivery_.env(), *this);
+    if (!handles) return handles.failure();
+    handles_ = *handles;
     loop_.engine().enable();
-    handles_ = Handles::open(delivery_.env(), *this);
+    return std::nullopt;
   }
-  void post(Command&& command) override {
+  void post(Command&& command) override SOCKMAN_REQUIRES(javascriptThread) {
     if (disposed_) return;
+    drives();
     count_.post();
     loop_.reclaim();
     loop_.execute(command);
     count_.execute(1);
   }
-  void wake() override {}  // the next turn reclaims, and one is due: this is called from inside a batch
-  void ring() override {
+  /// The next turn reclaims, and one is due: this is called from inside a batch.
+  void wake() override SOCKMAN_REQUIRES(javascriptThread) {}
+  void ring() override SOCKMAN_REQUIRES(javascriptThread) {
     if (disposed_) return;
     asked_ = true;
     comeBack();
   }
-  void keepAlive(bool alive) override {
+  void keepAlive(bool alive) override SOCKMAN_REQUIRES(javascriptThread) {
     if (handles_) (alive ? uv_ref : uv_unref)(reinterpret_cast<uv_handle_t*>(&handles_->watch));
   }
-  void join() override {
+  void join() override SOCKMAN_REQUIRES(javascriptThread) {
     disposed_ = true;
     if (handles_) std::exchange(handles_, nullptr)->close();
   }
-  void dispose() override {
+  void dispose() override SOCKMAN_REQUIRES(javascriptThread) {
     if (std::exchange(disposed_, true) || !handles_) return;
+    drives();
     loop_.discard();
     if constexpr (Hosted<E>) {
-      // What is left comes with Node's turns, if there are any: `windUp`. A loop that nothing holds has none.
+      // What is left comes with Node's turns (`windUp`), so Node's loop is held until then (N40).
       keepAlive(true);
       comeBack();
     } else {
@@ -85,6 +96,12 @@ class InlineDrive final : public Drive {
   }
 
  private:
+  InlineDrive(SockLoop<E>& loop, CommandCount& count, Delivery& delivery, uint32_t batchLimit)
+      : loop_(loop), count_(count), delivery_(delivery), batchLimit_(batchLimit) {}
+
+  /// Inline the JavaScript thread has the other role too.
+  static void drives() SOCKMAN_REQUIRES(javascriptThread) SOCKMAN_ASSERTS(drivingThread) {}
+
   /// What says that there may be something to reap.
   struct Descriptor {
     uv_poll_t watch;
@@ -93,8 +110,8 @@ class InlineDrive final : public Drive {
     uv_check_t watch;
     uv_idle_t idle;  // while it is active the loop polls without blocking
   };
-  /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. An
-  /// unclosed one aborts a worker, hence the asynchronous cleanup hook.
+  /// Node's loop owns the handles until their close callbacks ran, so they live apart from the drive. A
+  /// handle that is left open aborts a worker, hence the asynchronous cleanup hook (N22).
   struct Handles : std::conditional_t<Hosted<E>, EndOfPolling, Descriptor> {
     uv_timer_t timer;
     uv_prepare_t prepare;
@@ -102,11 +119,23 @@ class InlineDrive final : public Drive {
     napi_async_cleanup_hook_handle hook = nullptr;
     int unclosed = 0;
 
-    static Handles* open(napi_env env, InlineDrive& drive) {
-      auto* handles = new Handles;
-      handles->drive = &drive;
+    static Result<Handles*> open(napi_env env, InlineDrive& drive)
+        SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
       uv_loop_t* loop;
-      napi_get_uv_event_loop(env, &loop);
+      if (const int error = sys::eventLoop(env, &loop)) return Failure{error, "napi_get_uv_event_loop"};
+      auto own = std::make_unique<Handles>();
+      Handles* handles = own.get();
+      handles->drive = &drive;
+      if (const int error = sys::addCleanupHook(env, cleanUp, handles, &handles->hook))
+        return Failure{error, "napi_add_async_cleanup_hook"};
+      if constexpr (!Hosted<E>) {
+        if (const int error = sys::watch(loop, handles->watch, drive.loop_.engine().completionFd())) {
+          napi_remove_async_cleanup_hook(handles->hook);
+          return Failure::of(error, "uv_poll_init");
+        }
+      }
+      own.release();  // the loop's from now on
+      // Timers, and what runs in each turn, need nothing of the system: they are refused nothing.
       uv_timer_init(loop, &handles->timer);
       uv_prepare_init(loop, &handles->prepare);
       uv_prepare_start(&handles->prepare, [](uv_prepare_t* h) { from(h)->drive->prepare(); });
@@ -114,16 +143,19 @@ class InlineDrive final : public Drive {
         uv_idle_init(loop, &handles->idle);
         uv_check_init(loop, &handles->watch);
         uv_check_start(&handles->watch, [](uv_check_t* h) { from(h)->drive->check(); });
-      } else {
-        uv_poll_init(loop, &handles->watch, drive.loop_.engine().completionFd());
-        uv_poll_start(&handles->watch, UV_READABLE, [](uv_poll_t* h, int, int) { from(h)->drive->turn(); });
       }
       handles->each([&](uv_handle_t* handle) {
         handle->data = handles;
         handles->unclosed++;
         uv_unref(handle);
       });
-      napi_add_async_cleanup_hook(env, cleanUp, handles, &handles->hook);
+      if constexpr (!Hosted<E>) {
+        const auto readable = [](uv_poll_t* h, int, int) { from(h)->drive->turn(); };
+        if (const int error = sys::startWatch(handles->watch, readable)) {
+          handles->close();
+          return Failure::of(error, "uv_poll_start");
+        }
+      }
       return handles;
     }
     template <class Visit>
@@ -146,6 +178,7 @@ class InlineDrive final : public Drive {
       });
     }
     static void cleanUp(napi_async_cleanup_hook_handle, void* data) {
+      javascriptThread.assertHeld();
       auto* handles = static_cast<Handles*>(data);
       if (!handles->drive) return;  // closing already
       handles->drive->dispose();
@@ -153,17 +186,18 @@ class InlineDrive final : public Drive {
       handles->drive->handles_ = nullptr;
       handles->close();
     }
+    /// Of a callback of Node's loop, which runs on the JavaScript thread: here that drives too.
     template <class H>
-    static Handles* from(H* handle) {
+    static Handles* from(H* handle) SOCKMAN_ASSERTS(javascriptThread, drivingThread) {
       return static_cast<Handles*>(handle->data);
     }
   };
 
-  static constexpr int kRounds =
-      8;  // batches in a row before Node's loop has its turn; all within one batchLimit
+  /// Batches in a row before Node's loop has its turn; all within one batchLimit (N38).
+  static constexpr int kRounds = 8;
 
   /// Another turn, as soon as Node's loop has had its own.
-  void comeBack() {
+  void comeBack() SOCKMAN_REQUIRES(javascriptThread) {
     if constexpr (Hosted<E>) {
       uv_idle_start(&handles_->idle, [](uv_idle_t*) {});
     } else {
@@ -171,20 +205,20 @@ class InlineDrive final : public Drive {
     }
   }
   /// The loop has polled, and called back the engine that it hosts.
-  void check() {
+  void check() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     const bool due = uv_is_active(reinterpret_cast<uv_handle_t*>(&handles_->idle));
     if (due) uv_idle_stop(&handles_->idle);
     if (disposed_) return windUp();
     if (due || loop_.engine().busy()) turn();
   }
   /// Disposed, and hosted: Node's loop goes on until all that the engine has in it is closed, or the process
-  /// ends.
-  void windUp() {
+  /// ends (N40).
+  void windUp() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     loop_.engine().reap(loop_);
     if (loop_.finished()) std::exchange(handles_, nullptr)->close();
   }
 
-  void turn() {
+  void turn() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     if (disposed_) return;
     if constexpr (!Hosted<E>) loop_.engine().acknowledge();
     uint32_t left = batchLimit_;
@@ -200,15 +234,15 @@ class InlineDrive final : public Drive {
       loop_.reclaim();
       if (!loop_.engine().busy() && !loop_.publish()) return arm();
     }
-    comeBack();  // leaving on the budget
+    comeBack();  // leaves on the budget: nobody else would wake for the rest (N11)
     arm();
   }
   /// The loop's clock may be behind ours, and the timer early: then it is armed again.
-  void timeUp() {
+  void timeUp() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     armed_ = kNever;
     turn();
   }
-  void prepare() {
+  void prepare() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     if constexpr (Hosted<E>) {
       if (disposed_ && loop_.engine().busy()) comeBack();
     }
@@ -216,11 +250,11 @@ class InlineDrive final : public Drive {
     loop_.reclaim();
     loop_.engine().submit();
     loop_.finished();
-    // What a command brought about by itself, without the kernel, is delivered by a turn too.
+    // What a command brought about by itself, without the kernel, is delivered by a turn too (N12).
     if (loop_.publish() || loop_.engine().busy()) comeBack();
     arm();
   }
-  void arm() {
+  void arm() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     const Time deadline = loop_.nextDeadline();
     if (deadline == armed_) return;
     armed_ = deadline;
@@ -238,10 +272,10 @@ class InlineDrive final : public Drive {
   Delivery& delivery_;
   const uint32_t batchLimit_;
   napi_async_context context_ = nullptr;
-  Handles* handles_ = nullptr;
-  Time armed_ = kNever;
-  bool asked_ = false;  // for a batch, by JavaScript
-  bool disposed_ = false;
+  Handles* handles_ SOCKMAN_GUARDED_BY(javascriptThread) = nullptr;
+  Time armed_ SOCKMAN_GUARDED_BY(javascriptThread) = kNever;
+  bool asked_ SOCKMAN_GUARDED_BY(javascriptThread) = false;  // for a batch, by JavaScript
+  bool disposed_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
 };
 
 }  // namespace sockman

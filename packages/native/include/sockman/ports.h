@@ -1,22 +1,25 @@
-// What a loop keeps of each connection and listener, and where: the types of sock_loop.h. Memory belongs to
-// the JavaScript thread, which makes and frees it; the fields are the driving thread's, but for what is
-// marked otherwise.
+// What a loop keeps of each connection and listener, by who owns it. The memory of both is the JavaScript
+// thread's, which makes and frees them (slots.h). A number such as N8 is a line of docs/native.md.
 #pragma once
 
 #include <atomic>
 #include <list>
+#include <string>
 
 #include "address.h"
 #include "command.h"
 #include "deadlines.h"
 #include "engine.h"
+#include "roles.h"
 #include "slots.h"
 
 namespace sockman {
 
 template <Engine E>
 struct Ports {
-  /// Kinds of port share the engine's Port; the tag tells a report which it is about.
+  /// Kinds of port share the engine's Port; the tag tells a report which it is about. The driving thread's,
+  /// but for `fd`: the JavaScript thread sets it before the driving thread hears of the port, and sends on it
+  /// until it has asked for the port to be closed (N31).
   struct Port : E::Port {
     explicit Port(bool listening) : listening(listening) {}
     const bool listening;
@@ -24,41 +27,66 @@ struct Ports {
   };
 
   struct Connection : Port {
-    Connection() : Port(false) {}
-    Name name;     // the JavaScript thread's; the driving thread reads it until it has let go
-    Address peer;  // the JavaScript thread's: it is gone from the socket once the connection broke
+    explicit Connection(Name name) : Port(false), name(name) {}
 
-    /// Shared. Bytes in the engine's queue: JavaScript adds before it posts a chunk, the engine subtracts
-    /// after the kernel took them (release). Zero (acquire) is what lets the JavaScript thread send by
-    /// itself: the engine has nothing of this connection in hand then, and gets something only from that same
-    /// thread. Only the JavaScript thread lifts it from zero, so the word needs no third state.
-    std::atomic<int64_t> queued{0};
-    /// Written by whoever may send (see `queued`), read by the JavaScript thread.
-    Counter bytesSent, lastSend;
-    /// Written by the driving thread.
-    Counter bytesReceived, lastReceive;
+    /// Owned by the driving thread, from the command that introduces the connection to the `closed` record.
+    struct Driving {
+      std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
+      size_t queueOffset = 0;       // bytes of the first chunk that are sent
+      int64_t undelivered = 0;
+      int latched = 0;  // first permanent error of either direction (N15)
+      int connectError = 0;
+      bool connecting = false, established = false, started = false;
+      bool sending = false, held = false, windowClosed = false, behind = false;
+      bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
+           closing = false, reset = false;
+    };
 
-    // The driving thread's.
-    std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
-    size_t queueOffset = 0;       // bytes of the first chunk that are sent
-    int64_t undelivered = 0;
-    int latched = 0;  // first permanent error of either direction
-    int connectError = 0;
-    bool connecting = false, established = false, started = false;
-    bool sending = false, held = false, windowClosed = false, behind = false;
-    bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
-         closing = false, reset = false;
+    /// Used by both threads at any time. What the driving thread writes stands beside what it owns.
+    struct Shared {
+      /// Written by the driving thread.
+      Counter bytesReceived, lastReceive;
+      /// Bytes in the loop's queue: the JavaScript thread adds before it posts a chunk, the loop subtracts
+      /// after the kernel took them (release). While the count is zero (acquire) the JavaScript thread may
+      /// send by itself; nobody else lifts the count from zero (N8).
+      std::atomic<int64_t> queued{0};
+      /// Written by whoever may send (see `queued`), read by the JavaScript thread.
+      Counter bytesSent, lastSend;
+    };
+
+    /// Owned by the JavaScript thread. What it keeps for sending is in send_path.h, since that needs Node-API.
+    struct JavaScript {
+      Address peer;  // kept here, since it is gone from the socket once the connection broke
+    };
+
+    /// For both threads to read: the slot's next owner is another object with another name.
+    const Name name;
+    Driving driving SOCKMAN_GUARDED_BY(drivingThread);
+    Shared shared;
+    JavaScript javascript SOCKMAN_GUARDED_BY(javascriptThread);
   };
 
   struct Listener : Port {
-    Listener() : Port(true) {}
-    Name name;           // as a connection's
-    int32_t number = 0;  // what JavaScript knows the listener by, never used again
-    bool closing = false, exhausted = false;
-    Time lastError = 0;
+    Listener(Name name, int32_t number) : Port(true), name(name), number(number) {}
+
+    /// Owned by the driving thread, from the command that introduces the listener to `listenerClosed`.
+    struct Driving {
+      bool closing = false, exhausted = false;
+      Time lastError = 0;
+    };
+
+    /// Owned by the JavaScript thread.
+    struct JavaScript {
+      std::string path;  // to be removed when it closes
+    };
+
+    const Name name;       // as a connection's
+    const int32_t number;  // what JavaScript knows the listener by, never used again (N34)
+    Driving driving SOCKMAN_GUARDED_BY(drivingThread);
+    JavaScript javascript SOCKMAN_GUARDED_BY(javascriptThread);
   };
 
-  /// 1 048 576 connections and 65 536 listeners at a time; one more is refused with EMFILE.
+  /// 1 048 576 connections and 65 536 listeners at a time; one more is refused with EMFILE (N32).
   using Connections = Slots<Connection, 1024, 1024>;
   using Listeners = Slots<Listener, 64, 1024>;
 };

@@ -1,7 +1,6 @@
 // A value, or the errno and the name of the call that failed.
 #pragma once
 
-#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -12,12 +11,13 @@ struct Failure {
   const char* syscall;  // static string
   int descriptor = -1;  // a descriptor at or beyond the engine's limit: no call has failed
 
-  static Failure last(const char* syscall) { return {errno, syscall}; }
+  /// Of a call that answered a negative errno.
+  static Failure of(long answer, const char* syscall) { return {static_cast<int>(-answer), syscall}; }
   static Failure unwatchable(int fd) { return {0, "", fd}; }
 };
 
 template <class T>
-class Result {
+class [[nodiscard]] Result {
  public:
   Result(T value) : value_(std::move(value)) {}
   Result(Failure failure) : failure_(failure) {}
@@ -25,6 +25,8 @@ class Result {
   explicit operator bool() const { return value_.has_value(); }
   T& operator*() { return *value_; }
   T* operator->() { return &*value_; }
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return &*value_; }
   const Failure& failure() const { return failure_; }
 
  private:

@@ -1,9 +1,8 @@
 // Sending from the JavaScript thread: at once while the engine holds nothing of a connection, else into its
-// queue. Owned by the JavaScript thread.
+// queue. Owned by the JavaScript thread. A number such as N42 is a line of docs/native.md.
 #pragma once
 
 #include <node_api.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <deque>
@@ -14,17 +13,21 @@
 
 #include "command.h"
 #include "deadlines.h"
+#include "roles.h"
 #include "sockets.h"
+#include "sys/node.h"
 
 namespace sockman {
 
-/// A buffer that JavaScript lends (`borrow`). It is only ever read on the JavaScript thread, after a look at
-/// whether it is still there: a buffer that was transferred or detached meanwhile is an error, never freed
-/// memory.
+/// A buffer that JavaScript lends (`borrow`). Only the JavaScript thread reads the buffer, and asks for its
+/// bytes anew before each read: those of a buffer that was detached meanwhile are freed memory (N42).
 class BorrowedBuffer {
  public:
-  BorrowedBuffer(napi_env env, napi_value array) : env_(env) {
-    napi_create_reference(env, array, 1, &reference_);
+  /// Nothing when Node-API refuses.
+  static std::optional<BorrowedBuffer> of(napi_env env, napi_value array) {
+    napi_ref reference = nullptr;
+    if (sys::makeReference(env, array, &reference) != 0) return std::nullopt;
+    return BorrowedBuffer(env, reference);
   }
   BorrowedBuffer(BorrowedBuffer&& other) noexcept
       : env_(other.env_), reference_(std::exchange(other.reference_, nullptr)) {}
@@ -34,16 +37,19 @@ class BorrowedBuffer {
   }
 
   /// Its bytes now; nothing when it has lost them.
-  iovec bytes() const {
+  iovec bytes() const SOCKMAN_REQUIRES(javascriptThread) {
     napi_value array;
     size_t length = 0;
     void* data = nullptr;
-    napi_get_reference_value(env_, reference_, &array);
+    if (napi_get_reference_value(env_, reference_, &array) != napi_ok || !array) return {nullptr, 0};
+    // Of a detached array it says no bytes.
     napi_get_typedarray_info(env_, array, nullptr, &length, &data, nullptr, nullptr);
     return {data, data ? length : 0};
   }
 
  private:
+  BorrowedBuffer(napi_env env, napi_ref reference) : env_(env), reference_(reference) {}
+
   napi_env env_;
   napi_ref reference_;
 };
@@ -61,7 +67,7 @@ class SendPath {
   struct Local {
     bool established = false;
     bool failed = false;  // an error was met here and is on its way
-    int64_t lost = 0;     // bytes that no queue holds any more and no kernel took
+    int64_t lost = 0;     // bytes that no queue holds any more and no kernel took (N37)
     int64_t waiting = 0;  // bytes in `items`
     struct Item {
       std::optional<BorrowedBuffer> borrowed;
@@ -73,21 +79,22 @@ class SendPath {
 
   explicit SendPath(Post post) : post_(std::move(post)) {}
 
-  Local& local(const Connection& c) {
+  Local& local(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     const auto slot = static_cast<size_t>(c.name.slot);
     if (slot >= locals_.size()) locals_.resize(slot + 1);
     return locals_[slot];
   }
-  void forget(const Connection& c) { local(c) = Local(); }
+  void forget(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) { local(c) = Local(); }
 
   /// Bytes taken that the kernel does not have.
-  int64_t queued(const Connection& c) {
+  int64_t queued(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     const Local& l = local(c);
-    return c.queued.load(std::memory_order_acquire) + l.waiting + l.lost;
+    return c.shared.queued.load(std::memory_order_acquire) + l.waiting + l.lost;
   }
 
   /// Sends what the kernel takes at once and copies the rest.
-  void send(Connection& c, const iovec* parts, int count, size_t total, bool more) {
+  void send(Connection& c, const iovec* parts, int count, size_t total, bool more)
+      SOCKMAN_REQUIRES(javascriptThread) {
     Local& l = local(c);
     size_t done = 0;
     if (l.failed) {
@@ -101,24 +108,34 @@ class SendPath {
         return;
       }
     }
-    if (done < total) queue(c, l, Chunk::gather(parts, count, done, total - done));
+    if (done == total) return;
+    Chunk::Ptr rest = Chunk::gather(parts, count, done, total - done);
+    if (rest) return queue(c, l, std::move(rest));
+    l.lost += static_cast<int64_t>(total - done);
+    failed(c, l, ENOMEM);
+    abandon(l);
   }
 
   /// The same for a lent buffer: the rest is kept by reference. Answers whether it is free again already.
-  bool lend(napi_env env, Connection& c, napi_value array, iovec bytes) {
+  bool lend(napi_env env, Connection& c, napi_value array, iovec bytes) SOCKMAN_REQUIRES(javascriptThread) {
     Local& l = local(c);
     if (l.failed) {
       l.lost += static_cast<int64_t>(bytes.iov_len);
       return true;
     }
-    l.items.push_back({BorrowedBuffer(env, array), 0, bytes.iov_len, nullptr});
+    auto borrowed = BorrowedBuffer::of(env, array);
+    if (!borrowed) {  // cannot be kept: it is copied after all
+      send(c, &bytes, 1, bytes.iov_len, false);
+      return true;
+    }
+    l.items.push_back({std::move(borrowed), 0, bytes.iov_len, nullptr});
     l.waiting += static_cast<int64_t>(bytes.iov_len);
     return l.items.size() == 1 && pump(c);
   }
 
-  /// Goes on with lent buffers while the engine's queue is empty; whether none is left. The kernel being
-  /// full, a piece is copied and given to the engine: its end says that there is room again.
-  bool pump(Connection& c) {
+  /// Goes on with lent buffers while the engine's queue is empty; whether none is left. When the kernel is
+  /// full, a piece is copied and given to the engine, whose `drained` says that there is room again (N42).
+  bool pump(Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     Local& l = local(c);
     while (!l.items.empty() && !l.failed) {
       typename Local::Item& item = l.items.front();
@@ -140,8 +157,13 @@ class SendPath {
       if (done < item.length) {
         const size_t piece = std::min(kProbe, item.length - done);
         const iovec next{static_cast<char*>(rest.iov_base) + done, piece};
-        hand(c, Chunk::gather(&next, 1, 0, piece));
-        done += piece;
+        Chunk::Ptr copy = Chunk::gather(&next, 1, 0, piece);
+        if (copy) {
+          hand(c, std::move(copy));
+          done += piece;
+        } else {
+          failed(c, l, ENOMEM);
+        }
       }
       item.offset += done;
       item.length -= done;
@@ -152,8 +174,8 @@ class SendPath {
     return l.items.empty();
   }
 
-  /// Copies what is lent, so that the engine can finish alone (`shutdown`, `close` with flush).
-  void settle(Connection& c) {
+  /// Copies what is lent, so that the engine can finish alone (`shutdown`, `close` with flush; N42).
+  void settle(Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     Local& l = local(c);
     for (typename Local::Item& item : l.items) {
       if (item.borrowed) {
@@ -164,6 +186,10 @@ class SendPath {
         }
         const iovec rest{static_cast<char*>(all.iov_base) + item.offset, item.length};
         item.chunk = Chunk::gather(&rest, 1, 0, item.length);
+        if (!item.chunk) {
+          failed(c, l, ENOMEM);
+          break;
+        }
       }
       l.waiting -= static_cast<int64_t>(item.chunk->size());
       hand(c, std::move(item.chunk));
@@ -173,25 +199,27 @@ class SendPath {
   }
 
   /// Nothing that waits here is sent any more.
-  void abandon(const Connection& c) { abandon(local(c)); }
+  void abandon(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) { abandon(local(c)); }
 
-  uint64_t syscalls() const { return syscalls_; }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t syscalls() const SOCKMAN_REQUIRES(javascriptThread) { return syscalls_; }
+  uint64_t bytes() const SOCKMAN_REQUIRES(javascriptThread) { return bytes_; }
 
  private:
   static constexpr size_t kProbe = 64 * 1024;
 
-  static bool maySend(const Connection& c, const Local& l) {
-    return l.established && c.queued.load(std::memory_order_acquire) == 0;
+  /// Whether the JavaScript thread may call sendmsg(2): the loop has nothing to send in hand (N8).
+  static bool maySend(const Connection& c, const Local& l) SOCKMAN_REQUIRES(javascriptThread) {
+    return l.established && c.shared.queued.load(std::memory_order_acquire) == 0;
   }
 
-  size_t transmit(Connection& c, Local& l, const iovec* parts, int count, bool more) {
+  size_t transmit(Connection& c, Local& l, const iovec* parts, int count, bool more)
+      SOCKMAN_REQUIRES(javascriptThread) {
     syscalls_++;
     const ssize_t n = sendParts(c.fd.get(), parts, count, more ? MSG_MORE : 0);
     if (n >= 0) {
       bytes_ += static_cast<uint64_t>(n);
-      c.bytesSent.add(static_cast<uint64_t>(n));
-      c.lastSend.set(static_cast<uint64_t>(now()));
+      c.shared.bytesSent.add(static_cast<uint64_t>(n));
+      c.shared.lastSend.set(static_cast<uint64_t>(now()));
       return static_cast<size_t>(n);
     }
     const int error = static_cast<int>(-n);
@@ -199,30 +227,31 @@ class SendPath {
     return 0;
   }
 
-  void queue(Connection& c, Local& l, Chunk::Ptr chunk) {
+  void queue(Connection& c, Local& l, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
     if (l.items.empty()) return hand(c, std::move(chunk));
     l.waiting += static_cast<int64_t>(chunk->size());
     const size_t size = chunk->size();
     l.items.push_back({std::nullopt, 0, size, std::move(chunk)});
   }
-  void hand(Connection& c, Chunk::Ptr chunk) {
-    c.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
+  void hand(Connection& c, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
+    c.shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
     post_({.op = Op::send, .name = c.name, .chunk = std::move(chunk)});
   }
-  /// Not thrown: the engine latches it and reports it in its turn.
-  void failed(Connection& c, Local& l, int error) {
+  /// An error is not thrown: the loop latches it, and reports it after what can still be read (N15).
+  void failed(Connection& c, Local& l, int error) SOCKMAN_REQUIRES(javascriptThread) {
     l.failed = true;
     post_({.op = Op::fail, .value = error, .name = c.name, .chunk = nullptr});
   }
-  static void abandon(Local& l) {
+  static void abandon(Local& l) SOCKMAN_REQUIRES(javascriptThread) {
     l.lost += l.waiting;
     l.waiting = 0;
     l.items.clear();
   }
 
   Post post_;
-  std::deque<Local> locals_;  // a Local does not move
-  uint64_t syscalls_ = 0, bytes_ = 0;
+  std::deque<Local> locals_ SOCKMAN_GUARDED_BY(javascriptThread);  // a Local does not move
+  uint64_t syscalls_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  uint64_t bytes_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
 };
 
 }  // namespace sockman

@@ -1,6 +1,6 @@
 // `SockHost` in an addon: the native half of TypeScript's NativeSockHost. It waits with the engine's own
-// mechanism, on a thread of its own or by blocking the caller, and knows every descriptor that a Sock owns.
-// Everything here is for the JavaScript thread.
+// mechanism, on a thread of its own or by blocking the caller, and knows every descriptor that a Sock owns. A
+// number such as N53 is a line of docs/native.md.
 #pragma once
 
 #include <napi.h>
@@ -8,6 +8,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "exported.h"
 #include "thread_end.h"
 #include "throw_failure.h"
 #include "waiter.h"
@@ -15,30 +16,29 @@
 namespace sockman {
 
 template <class Poller>
-class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
+class SockHost : public Exported<SockHost<Poller>> {
  public:
+  using Base = Exported<SockHost<Poller>>;
   using Info = Napi::CallbackInfo;
-  using Wrap = Napi::ObjectWrap<SockHost<Poller>>;
 
   static void init(Napi::Env env, Napi::Object exports) {
-    exports.Set("SockHost", Wrap::DefineClass(env, "SockHost",
+    exports.Set("SockHost", Base::DefineClass(env, "SockHost",
                                               {
-                                                  Wrap::InstanceMethod("begin", &SockHost::begin),
-                                                  Wrap::InstanceMethod("cancel", &SockHost::cancel),
-                                                  Wrap::InstanceMethod("take", &SockHost::take),
-                                                  Wrap::InstanceMethod("waitSync", &SockHost::waitSync),
-                                                  Wrap::InstanceMethod("own", &SockHost::own),
-                                                  Wrap::InstanceMethod("disown", &SockHost::disown),
-                                                  Wrap::InstanceMethod("close", &SockHost::close),
-                                                  Wrap::InstanceMethod("stop", &SockHost::stop),
+                                                  Base::template entry<&SockHost::begin>("begin"),
+                                                  Base::template entry<&SockHost::cancel>("cancel"),
+                                                  Base::template entry<&SockHost::take>("take"),
+                                                  Base::template entry<&SockHost::waitSync>("waitSync"),
+                                                  Base::template entry<&SockHost::own>("own"),
+                                                  Base::template entry<&SockHost::disown>("disown"),
+                                                  Base::template entry<&SockHost::close>("close"),
+                                                  Base::template entry<&SockHost::stop>("stop"),
                                               }));
   }
 
   /// new SockHost(deliver, inWorker)
-  explicit SockHost(const Info& info) : Wrap(info), env_(info.Env()), delivery_(env_, info[0]) {
-    napi_add_env_cleanup_hook(env_, cleanUp, this);
+  explicit SockHost(const Info& info) : Base(info), env_(info.Env()), delivery_(env_) {
     const bool inWorker = info[1].As<Napi::Boolean>();
-    if (auto failure = open(inWorker)) raise(*failure);
+    if (auto failure = open(info[0], inWorker)) raise(*failure);
   }
   ~SockHost() override {
     napi_remove_env_cleanup_hook(env_, cleanUp, this);
@@ -47,14 +47,11 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
 
  private:
   /// (requests, ms): `requests` is [descriptor, events] in turn → its token
-  Napi::Value begin(const Info& info) {
+  Napi::Value begin(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     if (!waiter_) {
       auto waiter = Waiter<Poller>::start(delivery_);
       if (!waiter) return raise(waiter.failure());
       waiter_ = std::move(*waiter);
-      // Hooks run last in, first out: the thread has to be gone before its doorbell, which is new.
-      napi_remove_env_cleanup_hook(env_, cleanUp, this);
-      napi_add_env_cleanup_hook(env_, cleanUp, this);
     }
     auto wait = make(info[0], info[1]);
     if (auto failure = unwatchable(*wait)) return raise(*failure);
@@ -64,12 +61,12 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
     return Napi::Number::New(env_, static_cast<double>(tokens_));
   }
   /// (token)
-  Napi::Value cancel(const Info& info) {
+  Napi::Value cancel(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     if (waiter_) waiter_->cancel(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
     return env_.Undefined();
   }
   /// () → [token, count, what occurred to each request …] of all that have ended
-  Napi::Value take(const Info&) {
+  Napi::Value take(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     Waits ended;
     if (waiter_) waiter_->take(ended);
     size_t size = 0;
@@ -87,8 +84,9 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
   }
 
   /// (requests, ms, bell or -1): blocks; replaces the events by those that occurred. False: neither one of
-  /// them nor the time has ended it. The bell rang, or JavaScript has to run so that this thread can end.
-  Napi::Value waitSync(const Info& info) {
+  /// them nor the time has ended it. The bell rang, or JavaScript has to run so that this thread can end
+  /// (N52).
+  Napi::Value waitSync(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto wait = make(info[0], info[1]);
     const size_t count = wait->requests.size();
     const int bell = info[2].As<Napi::Number>().Int32Value();
@@ -110,22 +108,22 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
   }
 
   /// (fd)
-  Napi::Value own(const Info& info) {
+  Napi::Value own(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     owned_.insert(info[0].As<Napi::Number>().Int32Value());
     return env_.Undefined();
   }
-  Napi::Value disown(const Info& info) {
+  Napi::Value disown(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     owned_.erase(info[0].As<Napi::Number>().Int32Value());
     return env_.Undefined();
   }
   /// (fd) → 0 or a negative errno
-  Napi::Value close(const Info& info) {
+  Napi::Value close(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const int fd = info[0].As<Napi::Number>().Int32Value();
     owned_.erase(fd);
-    return Napi::Number::New(env_, ::close(fd) == 0 ? 0 : -errno);
+    return Napi::Number::New(env_, sys::close(fd));
   }
   /// Joins the thread; waits under way never end.
-  Napi::Value stop(const Info&) {
+  Napi::Value stop(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     if (waiter_) waiter_->stop();
     return env_.Undefined();
   }
@@ -155,8 +153,11 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
     const Time start = now();
     return nanoseconds < static_cast<double>(kNever / 2) ? start + static_cast<Time>(nanoseconds) : kNever;
   }
-  /// What may be refused, for good or for lack of descriptors, is so here.
-  std::optional<Failure> open(bool inWorker) {
+  /// Whatever the system may refuse, for good or for lack of descriptors, it refuses here.
+  std::optional<Failure> open(napi_value deliver, bool inWorker) SOCKMAN_REQUIRES(javascriptThread) {
+    if (auto failure = delivery_.open(deliver)) return failure;
+    if (const int error = sys::addCleanupHook(env_, cleanUp, this))
+      return Failure{error, "napi_add_env_cleanup_hook"};
     auto sync = WaitSet<Poller>::open();
     if (!sync) return sync.failure();
     sync_ = std::move(*sync);
@@ -167,23 +168,27 @@ class SockHost : public Napi::ObjectWrap<SockHost<Poller>> {
     return std::nullopt;
   }
 
-  /// The environment ends: nothing will collect what its Socks own.
-  static void cleanUp(void* data) { static_cast<SockHost*>(data)->end(); }
-  void end() {
+  /// The environment ends: nothing will collect what its Socks own (N53).
+  static void cleanUp(void* data) {
+    javascriptThread.assertHeld();
+    static_cast<SockHost*>(data)->end();
+  }
+  void end() SOCKMAN_REQUIRES(javascriptThread) {
     waiter_.reset();
     sync_.reset();
     threadEnd_.reset();
-    for (const int fd : std::exchange(owned_, {})) ::close(fd);
+    for (const int fd : std::exchange(owned_, {})) const Fd closed(fd);
   }
 
   Napi::Env env_;
   Delivery delivery_;
-  std::unordered_set<int> owned_;
-  std::unique_ptr<Waiter<Poller>> waiter_;  // from the first wait on
-  std::unique_ptr<WaitSet<Poller>> sync_;   // one wait at a time: kept, since some are expensive to open
-  std::optional<ThreadEnd> threadEnd_;      // in a worker
-  uint64_t tokens_ = 0;
-  size_t pending_ = 0;
+  std::unordered_set<int> owned_ SOCKMAN_GUARDED_BY(javascriptThread);
+  std::unique_ptr<Waiter<Poller>> waiter_ SOCKMAN_GUARDED_BY(javascriptThread);  // from the first wait on
+  /// One wait at a time; kept, since some are expensive to open.
+  std::unique_ptr<WaitSet<Poller>> sync_ SOCKMAN_GUARDED_BY(javascriptThread);
+  std::optional<ThreadEnd> threadEnd_ SOCKMAN_GUARDED_BY(javascriptThread);  // in a worker
+  uint64_t tokens_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  size_t pending_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
 };
 
 }  // namespace sockman

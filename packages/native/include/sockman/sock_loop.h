@@ -1,14 +1,17 @@
 // The life of connections and listeners over an engine, the same for every engine and drive: commands in,
-// records out. Everything here is for the driving thread, but for what is marked otherwise.
+// records out. Everything here is for the driving thread, but for what is marked otherwise. A number such as
+// N33 is a line of docs/native.md.
 #pragma once
 
-#include <sys/ioctl.h>
+#include <algorithm>
 
+#include "check.h"
 #include "command.h"
 #include "deadlines.h"
 #include "engine.h"
 #include "event_ring.h"
 #include "ports.h"
+#include "roles.h"
 #include "roster.h"
 #include "sockets.h"
 
@@ -36,9 +39,10 @@ class SockLoop {
         connectionSlots_(connections),
         listenerSlots_(listeners),
         limits_(limits) {}
+  /// A descriptor that JavaScript has not taken still belongs to its record (N31).
   ~SockLoop() {
     ring_.abandon([](Record& record) {
-      if (record.event == Event::accepted && record.a >= 0) ::close(std::exchange(record.a, -1));
+      if (record.event == Event::accepted) const Fd untaken(std::exchange(record.a, -1));
     });
   }
 
@@ -51,23 +55,22 @@ class SockLoop {
 
   // ---- Turns: the drives call these ----
 
-  /// Counts blocks and ring space that JavaScript is done with. Comes before commands: a slot that JavaScript
-  /// reuses was consumed before the command that reuses it was posted.
-  bool reclaim() {
-    const bool any = ring_.reclaim([this](const Record& record) {
+  /// Counts blocks and ring space that JavaScript is done with. The drives call this before they execute
+  /// commands: else a record of a slot's former owner would be counted for the next (N33).
+  bool reclaim() SOCKMAN_REQUIRES(drivingThread) {
+    const bool any = ring_.reclaim([this](const Record& record) SOCKMAN_REQUIRES(drivingThread) {
       if (record.event != Event::data) return;
       pool_.release(static_cast<uint32_t>(record.block));
       if (record.held) return;
-      // Nobody: the connection is gone. Nobody else has its slot yet, since the command that introduces the
-      // next owner is executed after this.
+      // Null when the connection is gone; the slot has no next owner yet (N33).
       Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
-      if (c && setUndelivered(*c, c->undelivered - record.length)) updateReceiving(*c);
+      if (c && setUndelivered(*c, c->driving.undelivered - record.length)) updateReceiving(*c);
     });
     if (any) engine_->replenish();
     return any;
   }
 
-  void execute(Command& command) {
+  void execute(Command& command) SOCKMAN_REQUIRES(drivingThread) {
     switch (command.op) {
       case Op::stop:
         stopping_ = true;
@@ -81,31 +84,37 @@ class SockLoop {
         return connect(*connectionSlots_.at(command.name.slot), command.value, command.amount);
       case Op::open:
         return open(*connectionSlots_.at(command.name.slot));
+      case Op::refuse:
+        return refused(command.value == 0 ? nullptr : listeners_.find(command.name), command.value);
       default:
-        // About a connection that is gone: JavaScript had not consumed `closed` when it posted this. The
-        // bytes of a `send` stay counted as queued, and are told as unsent.
+        // The connection is gone when JavaScript had not consumed `closed` yet as it posted the command
+        // (N30). The bytes of a dropped `send` stay counted as queued, and are told as unsent (N37).
         if (Connection* c = connections_.find(command.name)) executeOn(*c, command);
     }
   }
 
-  void expire() {
+  void expire() SOCKMAN_REQUIRES(drivingThread) {
     deadlines_.expire(now(), [this](Port& port) {
+      drivingThread.assertHeld();  // deadlines are kept by other threads too, and know no role
       if (port.listening) return retryAccepting(asListener(port));
       Connection& c = asConnection(port);
-      if (c.connecting) c.connectError = ETIMEDOUT;
+      if (c.driving.connecting) c.driving.connectError = ETIMEDOUT;
       beginClose(c);
     });
   }
-  Time nextDeadline() { return deadlines_.next(); }
+  Time nextDeadline() SOCKMAN_REQUIRES(drivingThread) {
+    if constexpr (requires { engine_->askAgain(); }) return std::min(deadlines_.next(), engine_->askAgain());
+    return deadlines_.next();
+  }
 
-  /// Nobody listens any more (the environment ends): drop records from now on and close everything.
-  void discard() {
+  /// JavaScript runs no more (the environment ends): drops records from now on and closes everything (N50).
+  void discard() SOCKMAN_REQUIRES(drivingThread) {
     discarding_ = stopping_ = true;
-    connections_.each([this](Connection& c) { beginClose(c); });
-    listeners_.each([this](Listener& listener) { closeListener(listener); });
+    connections_.each([this](Connection& c) SOCKMAN_REQUIRES(drivingThread) { beginClose(c); });
+    listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) { closeListener(listener); });
   }
   /// After `stop`: everything is closed and announced.
-  bool finished() {
+  bool finished() SOCKMAN_REQUIRES(drivingThread) {
     if (!stopping_ || !connections_.empty() || !listeners_.empty()) return false;
     if (!announced_) {
       announced_ = true;
@@ -114,77 +123,79 @@ class SockLoop {
     return discarding_ || ring_.flushed();
   }
   /// Publishes the records of this turn; whether there are any.
-  bool publish() { return ring_.publish(); }
+  bool publish() SOCKMAN_REQUIRES(drivingThread) { return ring_.publish(); }
   /// JavaScript has something to read.
-  bool published() const { return !ring_.empty(); }
-  /// Whether JavaScript's progress is what this loop waits for.
-  bool starved() const { return !ring_.hasRoom() || engine_->starving() || behind_ > 0; }
+  bool published() const SOCKMAN_REQUIRES(javascriptThread) { return !ring_.empty(); }
+  /// Whether JavaScript's progress is what this loop waits for (N7).
+  bool starved() const SOCKMAN_REQUIRES(drivingThread) {
+    return !ring_.hasRoom() || engine_->starving() || behind_ > 0;
+  }
 
   // ---- The engine's sink ----
 
-  bool hasRoom() const { return discarding_ || ring_.hasRoom(); }
+  bool hasRoom() const SOCKMAN_REQUIRES(drivingThread) { return discarding_ || ring_.hasRoom(); }
 
-  void accepted(typename E::Port& port, int fd) {
+  void accepted(typename E::Port& port, int fd) SOCKMAN_REQUIRES(drivingThread) {
     Listener& listener = asListener(port);
-    listener.exhausted = false;
-    if (listener.closing || discarding_) {
-      ::close(fd);
-      return;
-    }
+    Fd owned(fd);
+    listener.driving.exhausted = false;
+    if (listener.driving.closing || discarding_) return;
     if (fd >= E::kDescriptorLimit) {
-      ::close(fd);
+      owned.reset();
       counters_.acceptErrors.add();
       report(listener, 0, fd);
       return startAccepting(listener);
     }
     pendingAccepts_++;
+    // With a finite maxConnections each accept is single (N17).
     if (full()) {
-      listeners_.each([this](Listener& other) { engine_->stopAccepting(other); });
+      listeners_.each([this](Listener& other)
+                          SOCKMAN_REQUIRES(drivingThread) { engine_->stopAccepting(other); });
     } else if (limits_.maxConnections > 0) {
       engine_->accept(listener, true);
     }
-    push({.event = Event::accepted, .slot = listener.number, .a = fd});
+    push({.event = Event::accepted, .slot = listener.number, .a = owned.release()});
   }
 
-  void acceptFailed(typename E::Port& port, int error) {
+  void acceptFailed(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
     Listener& listener = asListener(port);
-    if (listener.closing) return;
+    if (listener.driving.closing) return;
     counters_.acceptErrors.add();
     if (isOfConnection(error)) return startAccepting(listener);
     report(listener, error, 0);
-    listener.exhausted = true;
+    listener.driving.exhausted = true;
     deadlines_.set(listener, now() + kAcceptRetry);
   }
 
-  void connected(typename E::Port& port, int error) {
+  void connected(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
     Connection& c = asConnection(port);
-    if (c.closing || !c.connecting) return;
+    if (c.driving.closing || !c.driving.connecting) return;
     if (error != 0) {
-      // EPIPE: the peer has accepted, ended and reset before anybody looked. It has no other cause here, and is no
-      // answer to a connect.
-      c.connectError = error == EPIPE ? ECONNRESET : error;
+      // EPIPE is no answer to a connect: the peer accepted, ended and reset before anybody looked (N16).
+      c.driving.connectError = error == EPIPE ? ECONNRESET : error;
       return beginClose(c);
     }
     deadlines_.cancel(c);
-    c.connecting = false;
-    c.started = true;
+    c.driving.connecting = false;
+    c.driving.started = true;
     push({.event = Event::connected, .slot = c.name.slot});
     establish(c);
   }
 
-  void received(typename E::Port& port, uint32_t block, size_t offset, size_t length) {
+  void received(typename E::Port& port, uint32_t block, size_t offset, size_t length)
+      SOCKMAN_REQUIRES(drivingThread) {
     Connection& c = asConnection(port);
-    if (c.closing || c.failed || c.flushing || discarding_) {
+    if (c.driving.closing || c.driving.failed || c.driving.flushing || discarding_) {
       pool_.release(block);
       return;
     }
     counters_.bytesReceived.add(length);
-    c.bytesReceived.add(length);
-    c.lastReceive.set(static_cast<uint64_t>(now()));
-    const bool closed = setUndelivered(c, c.undelivered + static_cast<int64_t>(length));
+    c.shared.bytesReceived.add(length);
+    c.shared.lastReceive.set(static_cast<uint64_t>(now()));
+    const bool closed = setUndelivered(c, c.driving.undelivered + static_cast<int64_t>(length));
     if (ring_.extend(c.name.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset),
                      static_cast<int32_t>(length))) {
-      pool_.release(block);  // one record, one reference
+      pool_.release(block);  // the record grew: one record, one reference (N54)
     } else {
       counters_.chunksReceived.add();
       push({.event = Event::data,
@@ -197,64 +208,78 @@ class SockLoop {
     if (closed) updateReceiving(c);
   }
 
-  void receiveEnded(typename E::Port& port, int error) {
+  void receiveEnded(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
     Connection& c = asConnection(port);
-    if (c.closing || c.failed || c.flushing) return;
+    if (c.driving.closing || c.driving.failed || c.driving.flushing) return;
     error = asReset(c, error);
-    if (error != 0 && c.latched == 0) c.latched = error;
-    if (c.latched != 0) return fail(c, error == 0 || error != c.latched);
-    c.eof = true;
+    if (error != 0 && c.driving.latched == 0) c.driving.latched = error;
+    if (c.driving.latched != 0) return fail(c, error == 0 || error != c.driving.latched);
+    c.driving.eof = true;
     push({.event = Event::eof, .slot = c.name.slot});
     updateReceiving(c);
   }
 
-  void hungUp(typename E::Port& port, int error) {
+  void hungUp(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
+    if (static_cast<Port&>(port).listening) return;  // its next accept says what is wrong
     Connection& c = asConnection(port);
-    if (error == 0 || c.closing || c.failed) return;
-    if (c.flushing) return beginClose(c);  // nothing of the queue can arrive any more
-    if (c.latched == 0) c.latched = asReset(c, error);
-    // Behind, but not paused: what can still be read comes first, and then its end becomes this error.
-    if (c.windowClosed && !c.held) return;
+    if (c.driving.closing || c.driving.failed) return;
+    if (c.driving.flushing) return beginClose(c);  // nothing of the queue can arrive any more
+    if (c.driving.latched == 0) c.driving.latched = asReset(c, error);
+    // The window is full, but the connection is not paused: what can still be read comes first, and the end
+    // of it becomes this error (N46).
+    if (c.driving.windowClosed && !c.driving.held) return;
     fail(c, false);
   }
 
-  void sent(typename E::Port& port, int64_t count) {
+  void sent(typename E::Port& port, int64_t count) SOCKMAN_REQUIRES(drivingThread) {
     Connection& c = asConnection(port);
-    c.sending = false;
+    SOCKMAN_CHECK(c.driving.sending);  // else the parts are not those that it tells of
+    c.driving.sending = false;
     if (count > 0) {
       consume(c, static_cast<size_t>(count));
-      if (!c.queue.empty()) return sendQueued(c);
+      if (!c.driving.queue.empty()) return sendQueued(c);
       push({.event = Event::drained, .slot = c.name.slot});
       shutdownIfDrained(c);
-      if (c.flushing) beginClose(c);
+      if (c.driving.flushing) beginClose(c);
       return;
     }
-    if (c.closing) return;
+    if (c.driving.closing) return;
     if (count == 0 || isTransient(static_cast<int>(-count))) return sendQueued(c);
-    if (c.flushing) return beginClose(c);
+    if (c.driving.flushing) return beginClose(c);
     sendFailed(c, static_cast<int>(-count));
   }
 
-  void forgotten(typename E::Port& port) {
+  void forgotten(typename E::Port& port) SOCKMAN_REQUIRES(drivingThread) {
     if (static_cast<Port&>(port).listening) return listenerGone(asListener(port));
     Connection& c = asConnection(port);
+    SOCKMAN_CHECK(c.driving.closing);
     c.fd.reset();
-    c.queue.clear();
+    c.driving.queue.clear();
     setWindowClosed(c, false);
     connections_.leave(c);
-    push({.event = Event::closed, .slot = c.name.slot, .a = c.connectError});
-    listeners_.each([this](Listener& listener) {
-      if (listener.exhausted || limits_.maxConnections > 0) retryAccepting(listener);
+    push({.event = Event::closed, .slot = c.name.slot, .a = c.driving.connectError});
+    // One connection less: a listener may have a descriptor again (N43), or a place (N17).
+    listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+      if (listener.driving.exhausted || limits_.maxConnections > 0) retryAccepting(listener);
     });
   }
 
  private:
+  /// How long a listener waits after an error that is not the new connection's own, and tells of no other
+  /// (N43).
   static constexpr Time kAcceptRetry = 1000 * kMillisecond;
 
-  static Connection& asConnection(typename E::Port& port) { return static_cast<Connection&>(port); }
-  static Listener& asListener(typename E::Port& port) { return static_cast<Listener&>(port); }
+  /// What a report is about. Taken for the other kind, a port would be written to beyond its end (N36).
+  static Connection& asConnection(typename E::Port& port) {
+    SOCKMAN_CHECK(!static_cast<Port&>(port).listening);
+    return static_cast<Connection&>(port);
+  }
+  static Listener& asListener(typename E::Port& port) {
+    SOCKMAN_CHECK(static_cast<Port&>(port).listening);
+    return static_cast<Listener&>(port);
+  }
 
-  void push(const Record& record) {
+  void push(const Record& record) SOCKMAN_REQUIRES(drivingThread) {
     if (discarding_) {
       if (record.event == Event::data) pool_.release(static_cast<uint32_t>(record.block));
       return;
@@ -264,27 +289,27 @@ class SockLoop {
   }
 
   /// What JavaScript asks about a connection that is there.
-  void executeOn(Connection& c, Command& command) {
+  void executeOn(Connection& c, Command& command) SOCKMAN_REQUIRES(drivingThread) {
     switch (command.op) {
       case Op::start:
-        c.started = true;
+        c.driving.started = true;
         return updateReceiving(c);
       case Op::send:
-        c.queue.push_back(std::move(command.chunk));
+        c.driving.queue.push_back(std::move(command.chunk));
         return sendQueued(c);
       case Op::shutdown:
-        c.shutdownWanted = true;
+        c.driving.shutdownWanted = true;
         return shutdownIfDrained(c);
       case Op::fail:
         return sendFailed(c, command.value);
       case Op::hold:
-        c.held = true;
+        c.driving.held = true;
         countBehind(c);
         return updateReceiving(c);
       case Op::resume:
-        c.held = false;
+        c.driving.held = false;
         countBehind(c);
-        setUndelivered(c, c.undelivered - command.amount);
+        setUndelivered(c, c.driving.undelivered - command.amount);
         return updateReceiving(c);
       case Op::close:
         return close(c, command.value, command.amount);
@@ -293,177 +318,208 @@ class SockLoop {
     }
   }
 
-  void enroll(Connection& c) {
+  void enroll(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     c.room = static_cast<size_t>(limits_.receiveWindow);
-    if (pendingAccepts_ > 0 && !c.connecting) pendingAccepts_--;
+    if (pendingAccepts_ > 0 && !c.driving.connecting) pendingAccepts_--;
     connections_.enter(c);
   }
   /// Accepted or adopted.
-  void open(Connection& c) {
+  void open(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     enroll(c);
+    // JavaScript opens nothing after `stop`. If it did, the end would be waited for in vain.
+    if (stopping_) return beginClose(c);
     establish(c);
   }
-  void establish(Connection& c) {
-    c.established = true;
-    if (c.latched != 0) return fail(c, true);  // by a send, before there was a connection
+  void establish(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    c.driving.established = true;
+    if (c.driving.latched != 0) return fail(c, true);  // by a send, before there was a connection
     updateReceiving(c);
     sendQueued(c);
     shutdownIfDrained(c);
   }
 
-  void connect(Connection& c, int error, int64_t timeout) {
-    c.connecting = true;
+  /// An accepted descriptor was closed unseen: it takes no place any more.
+  void refused(Listener* listener, int error) SOCKMAN_REQUIRES(drivingThread) {
+    if (pendingAccepts_ > 0) pendingAccepts_--;
+    if (listener && !listener->driving.closing) {
+      counters_.acceptErrors.add();
+      report(*listener, error, 0);
+    }
+    if (limits_.maxConnections > 0) {
+      listeners_.each([this](Listener& each) SOCKMAN_REQUIRES(drivingThread) { startAccepting(each); });
+    }
+  }
+
+  void connect(Connection& c, int error, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
+    c.driving.connecting = true;
     enroll(c);
+    if (stopping_) return beginClose(c);
     if (error != EINPROGRESS) return connected(c, error);
     if (timeout > 0) deadlines_.set(c, now() + timeout * kMillisecond);
     engine_->connect(c);
   }
 
   /// Brings the engine in step with what is wanted.
-  void updateReceiving(Connection& c) {
-    if (!c.established || !c.started || c.closing) return;
-    if (c.held || c.windowClosed || c.eof || c.failed || c.flushing) {
+  void updateReceiving(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!c.driving.established || !c.driving.started || c.driving.closing) return;
+    if (c.driving.held || c.driving.windowClosed || c.driving.eof || c.driving.failed || c.driving.flushing) {
       engine_->stopReceiving(c);
     } else {
       engine_->receive(c);
     }
-    // A reset that was noticed while paused ends it now.
-    if (c.held && c.latched != 0 && !c.failed) fail(c, false);
+    // Nothing is read while the connection is paused, so an error that was latched is told now (N15).
+    if (c.driving.held && c.driving.latched != 0 && !c.driving.failed) fail(c, false);
   }
 
-  /// Closes a window that is full, opens one that is half empty again; whether either happened.
-  bool setUndelivered(Connection& c, int64_t bytes) {
-    c.undelivered = bytes;
+  /// Closes a window that is full, opens one that is half empty again (N28); whether either happened.
+  bool setUndelivered(Connection& c, int64_t bytes) SOCKMAN_REQUIRES(drivingThread) {
+    SOCKMAN_CHECK(bytes >= 0);  // below, the window would grow
+    c.driving.undelivered = bytes;
     c.room = bytes < limits_.receiveWindow ? static_cast<size_t>(limits_.receiveWindow - bytes) : 0;
-    return setWindowClosed(c, c.windowClosed ? bytes > limits_.receiveWindow / 2 : c.room == 0);
+    return setWindowClosed(c, c.driving.windowClosed ? bytes > limits_.receiveWindow / 2 : c.room == 0);
   }
-  bool setWindowClosed(Connection& c, bool closed) {
-    if (c.windowClosed == closed) return false;
-    c.windowClosed = closed;
+  bool setWindowClosed(Connection& c, bool closed) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.windowClosed == closed) return false;
+    c.driving.windowClosed = closed;
     countBehind(c);
     return true;
   }
   /// A connection is behind when JavaScript could read on and open its window: one that is paused is not.
-  void countBehind(Connection& c) {
-    const bool behind = c.windowClosed && !c.held;
-    if (behind == c.behind) return;
-    c.behind = behind;
+  void countBehind(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    const bool behind = c.driving.windowClosed && !c.driving.held;
+    if (behind == c.driving.behind) return;
+    c.driving.behind = behind;
     behind_ += behind ? 1 : -1;
   }
 
-  void sendQueued(Connection& c) {
-    if (!c.established || c.sending || c.queue.empty() || c.closing || c.failed || c.latched != 0) return;
+  void sendQueued(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!c.driving.established || c.driving.sending || c.driving.queue.empty() || c.driving.closing ||
+        c.driving.failed || c.driving.latched != 0)
+      return;
     c.partCount = 0;
-    size_t offset = c.queueOffset;
-    for (Chunk::Ptr& chunk : c.queue) {
+    size_t offset = c.driving.queueOffset;
+    for (Chunk::Ptr& chunk : c.driving.queue) {
       if (c.partCount == PortBase::kMaxParts) break;
       c.parts[c.partCount++] = {chunk->bytes() + offset, chunk->size() - offset};
       offset = 0;
     }
-    c.sending = true;
+    c.driving.sending = true;
     engine_->send(c);
   }
-  void consume(Connection& c, size_t count) {
+  void consume(Connection& c, size_t count) SOCKMAN_REQUIRES(drivingThread) {
     counters_.bytesSent.add(count);
-    c.bytesSent.add(count);
-    c.lastSend.set(static_cast<uint64_t>(now()));
+    c.shared.bytesSent.add(count);
+    c.shared.lastSend.set(static_cast<uint64_t>(now()));
     size_t left = count;
     while (left > 0) {
-      const size_t rest = c.queue.front()->size() - c.queueOffset;
+      SOCKMAN_CHECK(!c.driving.queue.empty());
+      const size_t rest = c.driving.queue.front()->size() - c.driving.queueOffset;
       if (left < rest) {
-        c.queueOffset += left;
+        c.driving.queueOffset += left;
         break;
       }
       left -= rest;
-      c.queueOffset = 0;
-      c.queue.pop_front();
+      c.driving.queueOffset = 0;
+      c.driving.queue.pop_front();
     }
-    c.queued.fetch_sub(static_cast<int64_t>(count), std::memory_order_release);
+    const auto bytes = static_cast<int64_t>(count);
+    const int64_t before = c.shared.queued.fetch_sub(bytes, std::memory_order_release);
+    SOCKMAN_CHECK(before >= bytes);  // below zero, JavaScript would never send by itself again
   }
-  void shutdownIfDrained(Connection& c) {
-    // After an error there is no orderly end: the peer would take what came for all that there was.
-    if (!c.shutdownWanted || !c.established || !c.queue.empty() || c.closing || c.latched != 0) return;
-    c.shutdownWanted = false;
-    c.shutdownDone = true;
-    ::shutdown(c.fd.get(), SHUT_WR);
-  }
-
-  /// A reset by its name. Only the first that meets it, of the sends and the receives, is told that; the
-  /// others meet its consequence, an end of stream (0) or EPIPE. And after the peer's end it is EPIPE for
-  /// all.
-  static int asReset(const Connection& c, int error) {
-    const bool consequence = error == 0 || error == EPIPE;
-    return consequence && !c.shutdownDone && isBroken(c.fd.get()) ? ECONNRESET : error;
+  void shutdownIfDrained(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    // After an error there is no orderly end: the peer would take what came for all that there was (N41).
+    if (!c.driving.shutdownWanted || !c.driving.established || !c.driving.queue.empty() ||
+        c.driving.closing || c.driving.latched != 0)
+      return;
+    c.driving.shutdownWanted = false;
+    // What is refused is an error of the sending side: without it the peer would wait for an end for ever.
+    if (const int error = sys::shutdown(c.fd.get(), SHUT_WR)) return sendFailed(c, -error);
+    c.driving.shutdownDone = true;
   }
 
-  /// A send met a permanent error. It is latched; what can still be read is delivered before it is reported.
-  void sendFailed(Connection& c, int error) {
-    if (c.closing || c.failed) return;
-    if (c.flushing) return beginClose(c);
-    if (c.latched == 0) c.latched = c.established ? asReset(c, error) : error;
-    if (!c.established) return;
+  /// ECONNRESET for what a reset leaves behind, an end of stream (0), EPIPE, or ENOTCONN of shutdown(2): only
+  /// the first call that meets a reset is told its name, and after the peer's end no call is (N15).
+  static int asReset(const Connection& c, int error) SOCKMAN_REQUIRES(drivingThread) {
+    const bool consequence = error == 0 || error == EPIPE || error == ENOTCONN;
+    return consequence && !c.driving.shutdownDone && isBroken(c.fd.get()) ? ECONNRESET : error;
+  }
+
+  /// A send met a permanent error, which is latched. What can still be read is delivered first (N15).
+  void sendFailed(Connection& c, int error) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.closing || c.driving.failed) return;
+    if (c.driving.flushing) return beginClose(c);
+    if (c.driving.latched == 0) c.driving.latched = c.driving.established ? asReset(c, error) : error;
+    if (!c.driving.established) return;
     char byte;
-    const bool readable = ::recv(c.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !isTransient(errno);
-    if (c.eof || c.held || !readable) fail(c, true);
+    const ssize_t peeked = sys::recv(c.fd.get(), &byte, 1, MSG_PEEK);
+    const bool readable = peeked >= 0 || !isTransient(static_cast<int>(-peeked));
+    if (c.driving.eof || c.driving.held || !readable) return fail(c, true);
+    // What broke the sending need not end the stream, and the error is told at the stream's end: so that ends after
+    // what has come. Where it is refused, the stream is over already.
+    sys::ignored(sys::shutdown(c.fd.get(), SHUT_RD));
   }
 
-  /// Reports the latched error. Nothing but `closed` follows.
-  void fail(Connection& c, bool bySend) {
-    c.failed = true;
-    int unread = 0;
-    if (ioctl(c.fd.get(), FIONREAD, &unread) != 0) unread = 0;
-    push({.event = Event::error, .slot = c.name.slot, .length = unread, .a = c.latched, .b = bySend});
+  /// Reports the latched error. Nothing but `closed` follows (N15).
+  void fail(Connection& c, bool bySend) SOCKMAN_REQUIRES(drivingThread) {
+    c.driving.failed = true;
+    // Without an answer, of a descriptor that somebody has closed, it counts as nothing.
+    const int unread = std::max(0, sys::unread(c.fd.get()));
+    push({.event = Event::error, .slot = c.name.slot, .length = unread, .a = c.driving.latched, .b = bySend});
     updateReceiving(c);
   }
 
-  void close(Connection& c, int32_t flags, int64_t timeout) {
-    c.reset = flags & kCloseReset;
-    const bool pending = !c.queue.empty() && c.established && !c.failed && c.latched == 0;
+  void close(Connection& c, int32_t flags, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
+    c.driving.reset = flags & kCloseReset;
+    const bool pending =
+        !c.driving.queue.empty() && c.driving.established && !c.driving.failed && c.driving.latched == 0;
     if (!(flags & kCloseFlush) || !pending) return beginClose(c);
-    c.flushing = true;
+    c.driving.flushing = true;
     updateReceiving(c);
     deadlines_.set(c, now() + timeout * kMillisecond);
   }
-  void beginClose(Connection& c) {
-    if (c.closing) return;
-    c.closing = true;
+  void beginClose(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.closing) return;
+    c.driving.closing = true;
     deadlines_.cancel(c);
-    if (c.reset) {
-      const linger now{1, 0};
-      setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    if (c.driving.reset) {
+      // Refused, the connection ends in order: that it ends is what counts.
+      const linger none{1, 0};
+      sys::ignored(sys::setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none));
     }
     engine_->forget(c);
   }
 
-  bool full() const {
+  bool full() const SOCKMAN_REQUIRES(drivingThread) {
     return limits_.maxConnections > 0 && connections_.size() + pendingAccepts_ >= limits_.maxConnections;
   }
-  void startListening(Listener& listener) {
+  void startListening(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
     listeners_.enter(listener);
+    if (stopping_) return closeListener(listener);
     startAccepting(listener);
   }
-  void startAccepting(Listener& listener) {
-    if (!listener.closing && !full()) engine_->accept(listener, limits_.maxConnections > 0);
+  void startAccepting(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+    if (!listener.driving.closing && !full()) engine_->accept(listener, limits_.maxConnections > 0);
   }
   /// A listener's errors: at most one a second.
-  void report(Listener& listener, int error, int descriptor) {
+  void report(Listener& listener, int error, int descriptor) SOCKMAN_REQUIRES(drivingThread) {
     const Time time = now();
-    if (time - listener.lastError < kAcceptRetry) return;
-    listener.lastError = time;
+    if (time - listener.driving.lastError < kAcceptRetry) return;
+    listener.driving.lastError = time;
     push({.event = Event::listenError, .slot = listener.number, .a = error, .b = descriptor});
   }
-  void retryAccepting(Listener& listener) {
-    listener.exhausted = false;
+  void retryAccepting(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+    listener.driving.exhausted = false;
     deadlines_.cancel(listener);
     startAccepting(listener);
   }
-  void closeListener(Listener& listener) {
-    if (listener.closing) return;
-    listener.closing = true;
+  void closeListener(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+    if (listener.driving.closing) return;
+    listener.driving.closing = true;
     deadlines_.cancel(listener);
     engine_->forget(listener);
   }
-  void listenerGone(Listener& listener) {
+  void listenerGone(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+    SOCKMAN_CHECK(listener.driving.closing);
     listener.fd.reset();
     listeners_.leave(listener);
     push({.event = Event::listenerClosed, .slot = listener.number});
@@ -475,11 +531,14 @@ class SockLoop {
   const Connections& connectionSlots_;
   const Listeners& listenerSlots_;
   const Limits limits_;
-  Deadlines<Port> deadlines_;
-  Roster<Connection> connections_;
-  Roster<Listener> listeners_;
-  uint32_t pendingAccepts_ = 0, behind_ = 0;
-  bool stopping_ = false, discarding_ = false, announced_ = false;
+  Deadlines<Port> deadlines_ SOCKMAN_GUARDED_BY(drivingThread);
+  Roster<Connection> connections_ SOCKMAN_GUARDED_BY(drivingThread);
+  Roster<Listener> listeners_ SOCKMAN_GUARDED_BY(drivingThread);
+  uint32_t pendingAccepts_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  uint32_t behind_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  bool stopping_ SOCKMAN_GUARDED_BY(drivingThread) = false;
+  bool discarding_ SOCKMAN_GUARDED_BY(drivingThread) = false;
+  bool announced_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   Counters counters_;
 };
 

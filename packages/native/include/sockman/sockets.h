@@ -1,4 +1,5 @@
-// Opening sockets: raw calls on the caller's thread, with synchronous errors. Engines only wait.
+// Opening sockets: raw calls on the caller's thread, with synchronous errors. Engines only wait (N16). A
+// number such as N16 is a line of docs/native.md.
 #pragma once
 
 #include <fcntl.h>
@@ -10,6 +11,8 @@
 #include "address.h"
 #include "fd.h"
 #include "result.h"
+#include "sys/descriptor.h"
+#include "sys/socket.h"
 
 namespace sockman {
 
@@ -28,10 +31,11 @@ struct ListenOptions : ConnectionOptions {
 using Warnings = std::vector<Failure>;
 
 inline void setOption(int fd, int level, int name, int value, const char* what, Warnings& warnings) {
-  if (setsockopt(fd, level, name, &value, sizeof value) != 0) warnings.push_back(Failure::last(what));
+  const int answer = sys::setsockopt(fd, level, name, &value, sizeof value);
+  if (answer < 0) warnings.push_back(Failure::of(answer, what));
 }
 
-/// TCP options of a connection; on a listener they are inherited by what it accepts (Linux).
+/// TCP options of a connection; on a listener, Linux hands them down to what it accepts (N17).
 inline void applyOptions(int fd, int family, const ConnectionOptions& options, Warnings& warnings) {
   if (family != AF_INET && family != AF_INET6) return;
   if (options.noDelay) setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY", warnings);
@@ -43,23 +47,27 @@ inline void applyOptions(int fd, int family, const ConnectionOptions& options, W
   }
 }
 
-/// Non-blocking and close-on-exec, where a descriptor was not opened that way.
-inline bool setStreamFlags(int fd) {
-  const int flags = fcntl(fd, F_GETFL);
-  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+/// Non-blocking and close-on-exec, where a descriptor was not opened that way. 0, or a negative errno.
+inline int setStreamFlags(int fd) {
+  const int flags = sys::flags(fd);
+  if (flags < 0) return flags;
+  if (const int error = sys::setFlags(fd, flags | O_NONBLOCK)) return error;
+  return sys::setCloseOnExec(fd);
 }
 
-/// @param limit the engine's: a descriptor at or beyond it is refused, before it has done anything
+/// @param limit the engine's: a descriptor at or beyond it is refused, before it has done anything (N25)
 inline Result<Fd> openStream(int family, int limit) {
-#ifdef SOCK_CLOEXEC
-  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return Failure::last("socket");
-#else
-  Fd fd(::socket(family, SOCK_STREAM, 0));
-  if (!fd || !setStreamFlags(fd.get())) return Failure::last("socket");
-#endif
-  if (fd.get() >= limit) return Failure::unwatchable(fd.get());
+  const int raw = sys::socket(family);
+  if (raw < 0) return Failure::of(raw, "socket");
+  Fd fd(raw);
+  if (raw >= limit) return Failure::unwatchable(raw);
   return fd;
+}
+
+/// Of a listener that is no more; empty: it had none.
+inline void removePath(const std::string& path) {
+  // A path that stays is told by the next bind there, as in use (C7).
+  if (!path.empty()) sys::ignored(sys::unlink(path.c_str()));
 }
 
 inline Result<Fd> openListener(const Address& address, const ListenOptions& options, int limit,
@@ -73,36 +81,20 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
   }
   if (options.reusePort) setOption(raw, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", warnings);
   applyOptions(raw, address.family(), options, warnings);
-  if (::bind(raw, address.get(), address.length) != 0) return Failure::last("bind");
-  if (::listen(raw, options.backlog) != 0) {
-    const Failure failure = Failure::last("listen");
-    if (address.family() == AF_UNIX) ::unlink(address.path().c_str());
-    return failure;
+  if (const int error = sys::bind(raw, address.get(), address.length)) return Failure::of(error, "bind");
+  if (const int error = sys::listen(raw, options.backlog)) {
+    removePath(address.filePath());
+    return Failure::of(error, "listen");
   }
   return fd;
 }
 
-/// accept(2): a descriptor that does not block and is closed on exec, or -1 and errno.
-inline int acceptStream(int listener) {
-#ifdef SOCK_CLOEXEC
-  return ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-#else
-  const int fd = ::accept(listener, nullptr, nullptr);
-  if (fd >= 0) setStreamFlags(fd);
-  return fd;
-#endif
-}
-
-/// sendmsg(2) that neither blocks nor signals: a count, or a negative errno.
+/// sendmsg(2) that neither blocks nor signals (N9): a count, or a negative errno.
 inline ssize_t sendParts(int fd, const iovec* parts, int count, int flags = 0) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
-  ssize_t n;
-  do {
-    n = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
-  } while (n < 0 && errno == EINTR);
-  return n < 0 ? -errno : n;
+  return sys::sendmsg(fd, message, flags);
 }
 
 /// A descriptor from outside becomes non-blocking and close-on-exec, after a check that it is a stream socket
@@ -113,29 +105,36 @@ inline Result<Fd> adoptStream(int raw, bool listening, int limit) {
   int type = 0;
   int accepting = 0;
   socklen_t length = sizeof type;
-  if (getsockopt(raw, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return Failure::last("adopt");
+  if (const int error = sys::getsockopt(raw, SOL_SOCKET, SO_TYPE, &type, &length))
+    return Failure::of(error, "adopt");
   length = sizeof accepting;
-  if (getsockopt(raw, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0) return Failure::last("adopt");
+  if (const int error = sys::getsockopt(raw, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length))
+    return Failure::of(error, "adopt");
   if (type != SOCK_STREAM || (accepting != 0) != listening) return Failure{EINVAL, "adopt"};
-  if (!listening && peerAddress(raw).length == 0) return Failure{ENOTCONN, "adopt"};
-  if (!setStreamFlags(raw)) return Failure::last("fcntl");
+  if (!listening) {
+    const auto peer = peerAddress(raw);
+    if (!peer) return Failure{peer.failure().error, "adopt"};
+  }
+  if (const int error = setStreamFlags(raw)) return Failure::of(error, "fcntl");
   return fd;
 }
 
-/// The pending error of a socket (SO_ERROR), which reading clears.
+/// The pending error of a socket (SO_ERROR), which reading clears; why it cannot be read, where it cannot.
 inline int takeSocketError(int fd) {
   int error = 0;
   socklen_t length = sizeof error;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+  const int answer = sys::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  return answer < 0 ? -answer : error;
 }
 
-/// Whether a TCP connection that we have not shut down is over in both directions: it was reset. After the
-/// peer's FIN alone it would be in CLOSE_WAIT. False for other sockets, and where the system does not say.
+/// Whether a TCP connection that we have not shut down is over in both directions: it was reset (N15). After
+/// the peer's FIN alone it would be in CLOSE_WAIT. False for other sockets, and where the system does not
+/// say.
 inline bool isBroken([[maybe_unused]] int fd) {
 #ifdef __linux__
   tcp_info info{};
   socklen_t length = sizeof info;
-  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
+  return sys::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
 #else
   return false;
 #endif
@@ -146,7 +145,8 @@ inline bool isTransient(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/// Errors of accept(2) that are the new connection's and gone with it: the next one may be accepted at once.
+/// Errors of accept(2) that are the new connection's and gone with it: the next one may be accepted at once
+/// (N43).
 inline bool isOfConnection(int error) {
   switch (error) {
     case ECONNABORTED:

@@ -1,56 +1,62 @@
-// The thread drive: a network thread of its own runs the loop; it waits on the kernel only.
+// The thread drive: a network thread of its own runs the loop, and waits on the kernel, or on `awake` while
+// the ring is full. A number such as N7 is a line of docs/native.md.
 #pragma once
 
-#include <thread>
+#include <memory>
 
 #include "doorbell.h"
 #include "drive.h"
-#include "quiet_thread.h"
 #include "sock_loop.h"
+#include "sys/thread.h"
 
 namespace sockman {
 
 template <Engine E>
 class ThreadDrive final : public Drive {
  public:
-  ThreadDrive(SockLoop<E>& loop, CommandCount& count, EventRing& ring, Delivery& delivery)
-      : loop_(loop), count_(count), ring_(ring), env_(delivery.env()), bell_(Doorbell::open(env_, delivery)) {
-    // After the doorbell: hooks run last in, first out, so the thread is gone before the doorbell is.
-    napi_add_env_cleanup_hook(env_, cleanUp, this);
+  static Result<std::unique_ptr<Drive>> open(SockLoop<E>& loop, CommandCount& count, EventRing& ring,
+                                             Delivery& delivery) SOCKMAN_REQUIRES(javascriptThread) {
+    auto bell = Doorbell::open(delivery.env(), delivery);
+    if (!bell) return bell.failure();
+    std::unique_ptr<ThreadDrive> drive(new ThreadDrive(loop, count, ring, delivery.env(), *bell));
+    // After the doorbell: hooks run last in, first out, so the thread is gone before the doorbell is (N22).
+    if (const int error = sys::addCleanupHook(drive->env_, cleanUp, drive.get()))
+      return Failure{error, "napi_add_env_cleanup_hook"};
+    return std::unique_ptr<Drive>(std::move(drive));
   }
   ~ThreadDrive() override {
     dispose();
     closeBell();
   }
 
-  void start() override {
-    thread_ = quietThread("sockman", [this] { run(); });
+  std::optional<Failure> start() override SOCKMAN_REQUIRES(javascriptThread) {
+    return thread_.start("sockman", [this] { run(); });
   }
-  void post(Command&& command) override {
+  void post(Command&& command) override SOCKMAN_REQUIRES(javascriptThread) {
     if (disposed_) return;
     count_.post();
     commands_.push(std::move(command));
     wake();
   }
   /// Happens-before: commands, returned blocks and ring space are published first, then `awake` is exchanged;
-  /// the thread exchanges it back and looks at all three again before it sleeps.
-  void wake() override {
+  /// the thread exchanges it back and looks at all three again before it sleeps (N7).
+  void wake() override SOCKMAN_REQUIRES(javascriptThread) {
     if (awake_.exchange(1) != 0) return;
     awake_.notify_one();
     loop_.engine().wake();
   }
-  void ring() override {
+  void ring() override SOCKMAN_REQUIRES(javascriptThread) {
     if (!disposed_) bell_->ring();
   }
-  void keepAlive(bool alive) override {
+  void keepAlive(bool alive) override SOCKMAN_REQUIRES(javascriptThread) {
     if (bell_) bell_->keepAlive(env_, alive);
   }
-  void join() override {
-    if (thread_.joinable()) thread_.join();
+  void join() override SOCKMAN_REQUIRES(javascriptThread) {
+    thread_.join();
     closeBell();
     disposed_ = true;
   }
-  void dispose() override {
+  void dispose() override SOCKMAN_REQUIRES(javascriptThread) {
     if (std::exchange(disposed_, true) || !thread_.joinable()) return;
     discard_.store(true);
     wake();
@@ -58,7 +64,12 @@ class ThreadDrive final : public Drive {
   }
 
  private:
+  ThreadDrive(SockLoop<E>& loop, CommandCount& count, EventRing& ring, napi_env env, Doorbell* bell)
+      : loop_(loop), count_(count), ring_(ring), env_(env), bell_(bell) {}
+
+  /// The network thread, from its start to its end.
   void run() {
+    drivingThread.assertHeld();
     loop_.engine().enable();
     for (;;) {
       serve();
@@ -70,9 +81,9 @@ class ThreadDrive final : public Drive {
     }
     announce();
   }
-  void serve() {
+  void serve() SOCKMAN_REQUIRES(drivingThread) {
     commands_.take(taken_);
-    loop_.reclaim();
+    loop_.reclaim();  // after the commands are taken, before they are executed (N33)
     for (Command& command : taken_) loop_.execute(command);
     const size_t executed = taken_.size();
     taken_.clear();
@@ -80,10 +91,10 @@ class ThreadDrive final : public Drive {
     if (discard_.load()) loop_.discard();
     loop_.expire();
   }
-  void announce() {
+  void announce() SOCKMAN_REQUIRES(drivingThread) {
     if (loop_.publish() && !discard_.load()) bell_->ring();
   }
-  void sleep() {
+  void sleep() SOCKMAN_REQUIRES(drivingThread) {
     const bool starved = loop_.starved();
     if (starved) ring_.setStarved(true);
     awake_.exchange(0);
@@ -91,7 +102,7 @@ class ThreadDrive final : public Drive {
     if (work) {
       loop_.engine().wait(0);
     } else if (!loop_.hasRoom()) {
-      // Reaping has to wait for JavaScript, and the kernel's readiness must not wake us meanwhile.
+      // Reaping has to wait for JavaScript, and the kernel's readiness must not wake us meanwhile (N7).
       awake_.wait(0);
     } else {
       loop_.engine().wait(loop_.nextDeadline());
@@ -99,13 +110,14 @@ class ThreadDrive final : public Drive {
     awake_.store(1);
     if (starved) ring_.setStarved(false);  // awake, it looks by itself
   }
-  void closeBell() {
+  void closeBell() SOCKMAN_REQUIRES(javascriptThread) {
     if (!bell_) return;
     std::exchange(bell_, nullptr)->close();
     napi_remove_env_cleanup_hook(env_, cleanUp, this);
   }
   /// The environment ends: the doorbell with it, right after this.
   static void cleanUp(void* data) {
+    javascriptThread.assertHeld();
     auto* drive = static_cast<ThreadDrive*>(data);
     drive->dispose();
     std::exchange(drive->bell_, nullptr)->close();
@@ -117,11 +129,11 @@ class ThreadDrive final : public Drive {
   napi_env env_;
   Doorbell* bell_;
   CommandQueue commands_;
-  std::vector<Command> taken_;
+  std::vector<Command> taken_ SOCKMAN_GUARDED_BY(drivingThread);
   std::atomic<uint32_t> awake_{1};
   std::atomic<bool> discard_{false};
-  bool disposed_ = false;  // the JavaScript thread's
-  std::thread thread_;
+  bool disposed_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
+  sys::Thread thread_;
 };
 
 }  // namespace sockman

@@ -1,11 +1,9 @@
 // The waits under way on one poller (see readiness_engine.h): many waits, each for many descriptors. Whoever
 // runs it blocks in it; all members but `wake` are for that thread.
 //
-// A poller may know a descriptor once only, so waits for the same one share a Watch. It borrows the
-// descriptor: core keeps it open until the wait has ended.
+// A poller may know a descriptor once only, so waits for the same descriptor share a Watch, which borrows the
+// descriptor: core keeps the descriptor open until the wait has ended (docs/native.md, N51).
 #pragma once
-
-#include <poll.h>
 
 #include <memory>
 #include <unordered_map>
@@ -15,6 +13,7 @@
 #include "deadlines.h"
 #include "fd.h"
 #include "result.h"
+#include "sys/wait.h"
 
 namespace sockman {
 
@@ -79,7 +78,7 @@ class WaitSet {
       waits_.erase(owned);
     }
     ending_.clear();
-    // Before anybody learns that the descriptors are free, the kernel does.
+    // The kernel lets go of the descriptors before anybody learns that the waits have ended (N51).
     if constexpr (requires { poller_.settle(); }) poller_.settle();
   }
   /// Any thread: ends `run`, also the next one.
@@ -139,7 +138,8 @@ class WaitSet {
   /// Of a mechanism that reports an error as readiness: what the descriptor itself says, without waiting.
   static bool isHungUp(int fd) {
     pollfd entry{fd, 0, 0};
-    return ::poll(&entry, 1, 0) > 0;
+    // Refused for lack of memory, it says no: the next `recv` or `send` meets the error.
+    return sys::poll(&entry, 1, 0) > 0;
   }
 
   Poller poller_;

@@ -1,9 +1,10 @@
-// loop-test            runs all tests
-// loop-test --list     prints their names
-// loop-test WORD       runs the tests whose name contains WORD
+// PROGRAM            runs all tests
+// PROGRAM --list     prints their names, and after a tab why one is left out
+// PROGRAM NAME       runs the test of that name, or, where there is none, those whose name contains NAME
 //
 // The last line is `N passed, 0 failed`. A test that fails ends the process: stderr says where, and which
 // seed repeats the failure (SOCKMAN_SEED).
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -21,7 +22,8 @@ void printSeed(int) {
 }
 
 int list() {
-  for (const Test& test : tests()) std::printf("%s\n", test.name);
+  for (const Test& test : tests())
+    std::printf("%s%s%s\n", test.name.c_str(), test.leftOut.empty() ? "" : "\t", test.leftOut.c_str());
   return 0;
 }
 
@@ -33,9 +35,15 @@ int main(int count, char** words) {
   // SOCKMAN_CHECK aborts: this handler returns, and the process ends as it would have without.
   std::signal(SIGABRT, printSeed);
   int passed = 0;
+  const bool exact =
+      std::any_of(tests().begin(), tests().end(), [&](auto& test) { return test.name == word; });
   for (const Test& test : tests()) {
-    if (!std::strstr(test.name, word)) continue;
-    std::printf("%s\n", test.name);
+    if (exact ? test.name != word : !std::strstr(test.name.c_str(), word)) continue;
+    if (!test.leftOut.empty()) {
+      std::printf("left out %s: %s\n", test.name.c_str(), test.leftOut.c_str());
+      continue;
+    }
+    std::printf("%s\n", test.name.c_str());
     std::fflush(stdout);
     test.run();
     passed++;
