@@ -17,8 +17,9 @@ export function turbo(label, tasks, filter, env) {
 }
 
 /**
- * Runs the tests of the packages in `testedFolders()`, built before, one after the other, all of them also after a
- * failure. Resolves to the exit code.
+ * Runs the tests of the packages in `testedFolders()`, built before, all of them also after a failure. Two packages
+ * run at a time, since most cases wait for an event: a case that measures takes what its own process used, not the
+ * clock. Resolves to the exit code.
  */
 export function turboTest(vitestArgs, env) {
   const args = [
@@ -26,8 +27,10 @@ export function turboTest(vitestArgs, env) {
     'test',
     '--only',
     '--filter=!./examples/*',
-    '--concurrency=1',
+    '--concurrency=2',
     '--continue=dependencies-successful',
+    // A package's output as a whole, when it has ended: two at once would mix their lines.
+    '--log-order=grouped',
     '--ui=stream',
   ]
   const color = process.stdout.isTTY ? [] : ['--no-color']

@@ -68,11 +68,17 @@ class EpollPoller {
   }
 
   void wait(Time deadline) {
-    if (lost_ && !renew()) return wakeup_.awaitInstead(deadline);
+    if (lost_) {
+      const bool renewed = renew();
+      askAgain_ = renewed ? kNever : now() + kAskAgain;
+      if (!renewed) return wakeup_.awaitInstead(deadline);
+    }
     found_ = sys::epollWait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
                             millisecondsUntil(deadline));
   }
   void wake() const { wakeup_.signal(); }
+  /// Inline, Node's loop hears nothing of a set that could not be made anew: its timer asks for the next wait.
+  Time askAgain() const { return askAgain_; }
 
   template <class Visit>
   void ready(Visit&& visit) {
@@ -159,6 +165,7 @@ class EpollPoller {
   std::vector<uint32_t> free_;
   std::vector<uint64_t> refused_;  // tokens of ports that the kernel would not take
   bool lost_ = false;              // the set may hold what nobody can take out
+  Time askAgain_ = kNever;         // when it is made anew, after a refusal
   int found_ = 0;
   std::array<epoll_event, kEventsPerWait> events_{};
 };

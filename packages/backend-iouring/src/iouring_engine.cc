@@ -349,8 +349,6 @@ void IoUringEngine::wait(Time deadline) {
   const bool due = reportsOwn() || io_uring_cq_ready(&ring_) > 0;
   if (!mayEnter() || !fill()) {
     wakeup_.awaitInstead(due ? 0 : deadline);
-    if (!inline_)
-      wakeup_.clear();  // else Node's loop would miss the signal, and this is no more than its end
   } else {
     const Time left = due ? 0 : deadline == kNever ? kNever : std::max<Time>(0, deadline - now());
     __kernel_timespec time{left / 1'000'000'000, left % 1'000'000'000};

@@ -82,7 +82,6 @@ class IoUringEngine {
   enum class Tag : uint64_t { none, accept, receive, send, connect, watch, cancel, wake };
   static constexpr uint64_t kTags = 7;
   static constexpr int kGroup = 0;
-  static constexpr Time kAskAgain = 20 * kMillisecond;
 
   IoUringEngine(Wakeup wakeup, ReceivePool& pool, bool inlineDrive)
       : wakeup_(std::move(wakeup)), pool_(pool), inline_(inlineDrive) {}

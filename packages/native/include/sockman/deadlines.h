@@ -15,6 +15,8 @@ namespace sockman {
 using Time = int64_t;
 constexpr Time kNever = INT64_MAX;
 constexpr Time kMillisecond = 1'000'000;
+/// After which a mechanism that was refused is asked again (docs/native.md, N66).
+constexpr Time kAskAgain = 20 * kMillisecond;
 
 inline Time now() {
   timespec ts;

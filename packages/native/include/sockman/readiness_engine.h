@@ -11,6 +11,7 @@
 //   ready(visit)                     visit(port, readable, writable, hungUp), once for what the last wait found;
 //                                    ports may be removed meanwhile
 //   completionFd()                   with kInline: readable while wait(0) would find something, a wake included
+//   askAgain()                       optional: when a wait is due though nothing was found, after a refusal; else kNever
 //
 // A number such as N18 is a line of docs/native.md.
 #pragma once
@@ -130,6 +131,10 @@ class ReadinessEngine {
     });
   }
   bool busy() const SOCKMAN_REQUIRES(drivingThread) { return !forgotten_.empty(); }
+  Time askAgain() const SOCKMAN_REQUIRES(drivingThread) {
+    if constexpr (requires { poller_.askAgain(); }) return poller_.askAgain();
+    return kNever;
+  }
 
   int completionFd() const SOCKMAN_REQUIRES(drivingThread) {
     if constexpr (kInline) return poller_.completionFd();

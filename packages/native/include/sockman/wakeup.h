@@ -24,14 +24,14 @@ class Wakeup {
   void clear() const { sys::ignored(sys::takeSignals(fd_.get())); }
 
   /// For who waits by a mechanism that is refused now, for lack of memory: blocks until a signal, the deadline, or the
-  /// time to ask again, so that a shortage is not met by a spin. One descriptor needs no memory (poll(2)).
+  /// time to ask again, so that a shortage is not met by a spin. One descriptor needs no memory (poll(2)). Takes the
+  /// signals: one that stays would end the next call at once, and this would spin after all.
   void awaitInstead(Time deadline) const {
     sys::awaitSignal(fd(), millisecondsUntil(std::min(deadline, now() + kAskAgain)));
+    clear();
   }
 
  private:
-  static constexpr Time kAskAgain = 20 * kMillisecond;
-
   explicit Wakeup(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
 };
