@@ -112,6 +112,28 @@ export const identity: readonly Case[] = [
     },
   },
   {
+    title: 'C17 a connection that its peer has reset before anybody looked still has both addresses',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      for (const family of trial.network.families.filter((it) => it.startsWith('ip'))) {
+        const listener = man.listen(trial.network.address(family))
+        const before = log.accepted.length
+        const peers = await Promise.all(
+          Array.from({ length: 30 }, async () => {
+            const peer = await trial.network.connect(`${listener.address}`)
+            peer.reset()
+            return peer
+          }),
+        )
+        await log.until('the connections', () => log.accepted.length === before + peers.length)
+        const told = log.accepted.slice(before).map((id) => log.life(id))
+        assert.deepEqual(told.map(({ them }) => `${them}`).sort(), peers.map(({ local }) => local).sort())
+        for (const { me } of told) assert.equal(`${me}`, `${listener.address}`)
+      }
+    },
+  },
+  {
     title: 'C17 behind a wildcard listener me is concrete too',
     async run(trial) {
       const watched = trial.open()

@@ -143,4 +143,19 @@ inline Result<Address> peerAddress(int fd) {
   return address;
 }
 
+/// The peer of a connection that was accepted, also when the connection is over: of one that its peer reset
+/// before anybody asked, getpeername(2) says ENOTCONN, and SO_PEERNAME (Linux) still says what accept(2) would
+/// have written. `family` is the socket's.
+inline Result<Address> acceptedFrom(int fd, [[maybe_unused]] int family) {
+  auto peer = peerAddress(fd);
+#ifdef SO_PEERNAME
+  if (!peer && peer.failure().error == ENOTCONN) {
+    // The length must be the address's own: more is EINVAL.
+    Address address = Address::unspecified(family);
+    if (sys::getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address.get(), &address.length) == 0) return address;
+  }
+#endif
+  return peer;
+}
+
 }  // namespace sockman

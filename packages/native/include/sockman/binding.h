@@ -340,13 +340,12 @@ class Binding : public Exported<Binding<E>> {
   Napi::Value established(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     sending_.local(c).established = true;
-    // An address that the system does not tell, since the connection broke already, is the unspecified one of
-    // its family.
+    // An address that the system does not tell is the unspecified one of its family.
     auto local = localAddress(c.fd.get());
     Address& peer = c.javascript.peer;
     if (peer.length == 0) {
-      auto told = peerAddress(c.fd.get());
       const int family = local ? local->family() : AF_UNIX;
+      const auto told = acceptedFrom(c.fd.get(), family);
       peer = told ? *told : Address::unspecified(family);
     }
     Napi::Array result = Napi::Array::New(env_, 2);
