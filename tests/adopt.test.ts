@@ -3,7 +3,7 @@ import { openSync, readlinkSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { ended, start } from './child'
+import { ended, run, start } from './child'
 import { requireRow, rows } from './rows'
 
 for (const row of rows) {
@@ -20,6 +20,14 @@ for (const row of rows) {
       expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' })
       expect(echo.equals(sent)).toBe(true)
     })
+
+    for (const how of ['close', 'stop']) {
+      test(`a listener that another process holds, too: after ${how}() that process accepts as before`, async (context) => {
+        requireRow(row, context)
+        const { stdout, stderr } = await run('shared-listener.mjs', [row.backend.name, row.drive, how])
+        expect({ stdout, stderr }).toEqual({ stdout: 'from the child', stderr: '' })
+      })
+    }
 
     test('no file: the error is typed and the descriptor closed', async (context) => {
       requireRow(row, context)

@@ -94,6 +94,9 @@ export const points: Readonly<Record<string, FaultPoint>> = {
   ioctl: { errnos: ['EBADF', 'EINVAL'], quiet: 'all' },
   close: { errnos: ['EIO', 'EINTR'], told: /^sock close CODE close$/, quiet: 'all' },
   unlink: { errnos: ['EACCES', 'ENOENT', 'EROFS'], told: /^path stays$/ },
+  // What is not known to be ours stays.
+  getcwd: { errnos: ['ENOENT', 'EACCES'], told: /^path stays$/ },
+  lstat: { errnos: ['EACCES', 'ENOENT', 'ENOMEM'], told: /^path stays$/ },
   eventfd: {
     errnos: [...SHORT, 'ENODEV'],
     told: /^(create|host|sock wait|sock openBell) (ERR_BACKEND_UNAVAILABLE CODE|CODE \S+)$/,
@@ -120,7 +123,7 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     told: /^create (CODE \S+|ERR_BACKEND_UNAVAILABLE ERR_UNSUPPORTED_RUNTIME)$/,
   },
   threadsafe_function: { errnos: ['ENOMEM'], told: opening },
-  event_loop: { errnos: ['ENOMEM'], told: /^(create|listen) CODE napi_get_uv_event_loop$/, on: inline },
+  event_loop: { errnos: ['ENOMEM'], told: /^(create|listen) CODE napi_get_uv_event_loop$/ },
   reference: { errnos: ['ENOMEM'], told: opening },
   cleanup_hook: { errnos: ['ENOMEM'], told: /^(create|listen|host|sock wait) CODE \S+$/ },
   async_context: { errnos: ['ENOMEM'], told: opening, on: inline },

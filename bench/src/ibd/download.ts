@@ -206,7 +206,7 @@ export class Download implements PeerOwner {
   onDropped(peer: Peer, reason: string): void {
     const owed = peer.inFlight.splice(0)
     this.#hungry.delete(peer)
-    this.#again.push(...owed.map(({ index }) => index))
+    for (const { index } of owed) this.#again.push(index)
     const line = `${peer.name} dropped: ${reason}`
     this.#dropped.push(line)
     this.#note(

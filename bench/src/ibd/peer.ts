@@ -104,7 +104,7 @@ export class Peer implements MessageSink {
   }
 
   requestBlocks(requests: readonly Request[]): void {
-    this.inFlight.push(...requests)
+    for (const request of requests) this.inFlight.push(request)
     this.#send('getdata', encodeGetBlocks(requests.map(({ hash }) => hash)))
     if (!this.#stall) this.#armStall()
   }

@@ -5,6 +5,7 @@
 #include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace sockman {
@@ -43,7 +44,8 @@ class PollPoller {
   void mute(Port& port) { entries_[port.index].fd = -1; }
 
   void wait(Time deadline) {
-    const int count = sys::poll(entries_.data(), entries_.size(), millisecondsUntil(deadline));
+    int count = sys::poll(entries_.data(), entries_.size(), millisecondsUntil(deadline));
+    if (count == -EINVAL) count = pollSlices();
     if (count <= 0) {
       for (pollfd& entry : entries_) entry.revents = 0;
     }
@@ -65,6 +67,19 @@ class PollPoller {
   }
 
  private:
+  /// RLIMIT_NOFILE was lowered below what is open: without waiting, some at a time. Where nothing is found the
+  /// refusal stands, and the next wait asks again (docs/native.md, N66).
+  int pollSlices() {
+    const size_t most = std::max<size_t>(1, sys::mostPolled());
+    int found = 0;
+    for (size_t begin = 0; begin < entries_.size(); begin += most) {
+      const int count = sys::poll(&entries_[begin], std::min(most, entries_.size() - begin), 0);
+      if (count < 0) return count;
+      found += count;
+    }
+    return found > 0 ? found : -EINVAL;
+  }
+
   explicit PollPoller(Wakeup wakeup) : wakeup_(std::move(wakeup)) {
     entries_.push_back({wakeup_.fd(), POLLIN, 0});
     ports_.push_back(nullptr);

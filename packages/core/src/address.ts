@@ -69,7 +69,7 @@ export class SockAddr {
     if (host.includes(':')) {
       const percent = host.indexOf('%')
       const zone = percent < 0 ? '' : host.slice(percent + 1)
-      if (percent >= 0 && !/^[\w.-]{1,15}$/.test(zone))
+      if (percent >= 0 && !/^[^\s%/:[\]]{1,15}$/.test(zone))
         throw invalid(shown, 'an IPv6 zone is an interface name or number')
       const groups = parseIPv6(percent < 0 ? host : host.slice(0, percent))
       if (!groups) throw invalid(shown, 'not an IPv6 address')

@@ -20,6 +20,7 @@ export {
   SockError,
   type SockErrorFields,
 } from './errors'
+export { Fifo } from './fifo'
 export { Handlers } from './handlers'
 export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export {
@@ -38,6 +39,7 @@ export {
   resolveSockManOptions,
   type SockManOptions,
 } from './options'
+export { isReceiveMemory, markReceiveMemory } from './receive-memory'
 export { aborted, queueFull, stopped, unknownConnection } from './refusals'
 export { formatRow, parseRow, parseSize, type Row, rowOptions } from './row'
 export {

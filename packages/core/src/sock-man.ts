@@ -129,7 +129,11 @@ export interface SockManEvents {
   onConnected?(id: ConnectionId, me: SockAddr, them: SockAddr): void
   /** The end of a `connect` that failed: the kernel's code, `ETIMEDOUT`, or `ABORT_ERR` of its signal (C29, C30). */
   onConnectFailed?(id: ConnectionId, error: SockError): void
-  /** Bytes in order. Borrowed: valid until the callback returns, so use or copy it before any `await` (C46). */
+  /**
+   * Bytes in order. Lent: valid until the callback returns, so use or copy them before any `await` (C46). The view lies in
+   * memory of many MiB that all connections share: `structuredClone(data)` and `postMessage(data)` copy all of that, so
+   * clone `data.slice()`.
+   */
   onData?(id: ConnectionId, data: Uint8Array): void
   /** The peer sends no more, once, after its last data (C47). Without a handler SockMan closes that connection (C63). */
   onEof?(id: ConnectionId): void
@@ -152,7 +156,10 @@ export interface SockManEvents {
 export type EventName = keyof SockManEvents
 
 export interface SendOptions {
-  /** Reference `data` instead of copying what the kernel does not take: do not edit it until the next `onReadyToSend` or the id's end. Default false. */
+  /**
+   * Reference `data` instead of copying what the kernel does not take: do not edit it until the next `onReadyToSend` or the
+   * id's end. What `onData` lends is copied all the same. Default false.
+   */
   borrow?: boolean
   /** More follows: the kernel may hold a partial segment back, at most 200 ms (`MSG_MORE`, tcp(7)). Default false. */
   more?: boolean

@@ -58,6 +58,8 @@ export interface SockCalls {
 
 /** Waits, and what Socks own: `sock_host.h`. Requests are [descriptor, events] in turn, timeouts ms. */
 export interface NativeHost {
+  /** ms of a monotonic clock. */
+  now(): number
   /** Starts a wait and answers its token. Throws errors as in `failure.ts`. */
   begin(requests: Int32Array, timeout: number): number
   cancel(token: number): void
@@ -95,7 +97,7 @@ export interface NativeEngine {
     reusePort: boolean,
     ipv6Only: boolean,
   ): ListenResult
-  adoptListener(fd: number): ListenResult
+  adoptListener(fd: number, noDelay: boolean, keepAlive: number): ListenResult
   closeListener(number: number): void
   freeListener(number: number): void
 
@@ -134,7 +136,10 @@ export interface NativeEngine {
   dispose(): void
 
   wake(): void
+  /** Asks for a batch from a call that is not inside of one. */
   ring(): void
+  /** Asks for another batch from inside of one, after Node's loop has had its turn; false where there is no such loop. */
+  ringLater(): boolean
   keepAlive(alive: boolean): void
   stats(): readonly [
     bytesReceived: number,
@@ -149,7 +154,7 @@ export interface NativeEngine {
   ]
   connectionStats(
     slot: number,
-  ): readonly [bytesReceived: number, bytesSent: number, sinceReceive: number, sinceSend: number]
+  ): readonly [bytesReceived: number, bytesSent: number, lastReceive: number, lastSend: number]
 }
 
 export const SendFlag = { more: 1, borrow: 2 } as const

@@ -9,6 +9,9 @@ import type { RunState } from './run-state'
 import type { Sending } from './sending'
 import type { Turn } from './turn'
 
+/** That of the runtime, where it was not replaced before this module was loaded. */
+const { setImmediate } = globalThis
+
 /** Batches: takes the engine's records in order, and gives each to the part that it is for. */
 export class Delivery {
   readonly #native: NativeEngine
@@ -22,7 +25,6 @@ export class Delivery {
   readonly #receiving: Receiving
   readonly #handlers: Handlers
   readonly #batchLimit: number
-  readonly #inline: boolean
   /** A batch comes in an immediate. */
   #scheduled = false
   /** How many there were. */
@@ -41,7 +43,6 @@ export class Delivery {
     readonly receiving: Receiving
     readonly handlers: Handlers
     readonly batchLimit: number
-    readonly inline: boolean
   }) {
     this.#native = parts.native
     this.#ring = parts.ring
@@ -54,7 +55,6 @@ export class Delivery {
     this.#receiving = parts.receiving
     this.#handlers = parts.handlers
     this.#batchLimit = parts.batchLimit
-    this.#inline = parts.inline
   }
 
   /**
@@ -91,14 +91,13 @@ export class Delivery {
     } finally {
       this.events += most - left
       turn.inBatch = false
-      if (!this.#run.ended && (this.#ring.waiting > 0 || turn.anyDue)) this.#continue()
+      // In a later turn of Node's loop, so that timers and others have theirs (docs/native.md, N38).
+      if (!this.#run.ended && (this.#ring.waiting > 0 || turn.due > 0)) this.#continue()
     }
   }
 
-  /** In a later turn of Node's loop, so that timers and others have theirs (docs/native.md, N38). */
   #continue(): void {
-    if (this.#inline) return this.#native.ring()
-    if (this.#scheduled) return
+    if (this.#native.ringLater()) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -109,7 +108,7 @@ export class Delivery {
   /** What every callback of a record ends with: sends leave, and the record and its block go back. */
   #finishEvent(): void {
     this.#sending.flush()
-    if (this.#ring.release()) this.#native.wake()
+    if (this.#ring.release() && !this.#run.ended) this.#native.wake()
   }
 
   #dispatch(position: number): void {
@@ -136,8 +135,7 @@ export class Delivery {
       case Event.listenerClosed:
         return this.#listeners.onClosed(slot)
       case Event.stopped:
-        // Not from inside the drive's own turn: it is what ends.
-        setImmediate(() => this.#run.end())
+        this.#run.end()
     }
   }
 
@@ -146,24 +144,21 @@ export class Delivery {
   /** What resumed connections held, and queues that emptied at once; answers what is left of `limit`. */
   #deliverDue(limit: number): number {
     const turn = this.#turn
-    if (!turn.anyDue) return limit
-    const ids = turn.take()
     let left = limit
-    try {
-      while (left > 0 && ids.length > 0) {
-        const slot = this.#connections.find(ids[0]!)
-        if (slot >= 0 && this.#deliverHeld(slot)) {
-          left--
-          continue
-        }
-        ids.shift()
-        if (slot < 0) continue
-        turn.settle(slot)
-        left -= this.#finishDue(slot)
+    // What becomes due inside a callback waits for the next batch.
+    let ids = turn.due
+    while (left > 0 && ids > 0) {
+      const slot = this.#connections.find(turn.firstDue!)
+      if (slot >= 0 && this.#deliverHeld(slot)) {
+        left--
+        continue
       }
-    } finally {
-      turn.putBack(ids)
+      ids--
+      turn.settleFirst(slot)
+      if (slot >= 0) left -= this.#finishDue(slot)
     }
+    // The batch is full. Without this, one connection that holds much would have the next batches to itself, too.
+    if (ids > 0) turn.postponeFirst()
     return left
   }
 

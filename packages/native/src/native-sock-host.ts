@@ -33,7 +33,7 @@ export class NativeSockHost implements SockHost, Running {
   }
 
   now(): number {
-    return performance.now()
+    return this.#native.now()
   }
 
   own(fd: number): void {

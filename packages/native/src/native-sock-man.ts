@@ -115,7 +115,6 @@ export class NativeSockMan implements SockMan {
       receiving,
       handlers,
       batchLimit: options.batchLimit,
-      inline: this.selection.drive === 'inline',
     })
     this.#native = native
     this.#run = run
@@ -140,9 +139,9 @@ export class NativeSockMan implements SockMan {
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    const { events } = resolveListenOptions(options)
+    const { events, noDelay, keepAlive } = resolveListenOptions(options)
     return this.#listeners.add(events, undefined, () =>
-      this.#native.adoptListener(takeDescriptor(sock, this.#run)),
+      this.#native.adoptListener(takeDescriptor(sock, this.#run), noDelay, keepAlive),
     )
   }
 
@@ -246,16 +245,15 @@ export class NativeSockMan implements SockMan {
   connectionStats(id: ConnectionId): ConnectionStats {
     const slot = this.#connections.findOpen(id)
     if (slot < 0) throw unknownConnection(id)
-    const [bytesReceived, bytesSent, sinceReceive, sinceSend] = this.#native.connectionStats(slot)
-    const now = Date.now()
+    const [bytesReceived, bytesSent, lastReceive, lastSend] = this.#native.connectionStats(slot)
     return {
       bytesReceived,
       bytesSent,
       queuedBytes: this.#sending.queued(slot),
       heldBytes: this.#held.bytesOf(slot),
       paused: (this.#connections.flags[slot]! & Flag.paused) !== 0,
-      lastReceive: sinceReceive < 0 ? 0 : now - sinceReceive,
-      lastSend: sinceSend < 0 ? 0 : now - sinceSend,
+      lastReceive,
+      lastSend,
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { ConnectionId, SockError } from '@sockman/core'
+import { type ConnectionId, markReceiveMemory, type SockError } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import type { ConnectionLife } from './connection-life'
 import { type Connections, Flag, State } from './connections'
@@ -38,7 +38,7 @@ export class Receiving {
     this.#turn = turn
     this.#life = life
     this.#poison = poison
-    this.#region = native.receiveMemory
+    this.#region = markReceiveMemory(native.receiveMemory)
   }
 
   /** Of an open slot. */
@@ -61,7 +61,7 @@ export class Receiving {
   deliverHeld(slot: number): boolean {
     const c = this.#connections
     if (c.states[slot] !== State.open || (c.flags[slot]! & Flag.paused) !== 0) return false
-    const data = this.#held.shift(slot)
+    const data = this.#held.take(slot)
     if (!data) return false
     this.#emit(slot, data)
     return true
@@ -100,7 +100,7 @@ export class Receiving {
   /** Where it is refused, these bytes are lost, and with them the connection. */
   #renewRegion(slot: number, length: number): boolean {
     try {
-      this.#region = attempt(() => this.#native.region())
+      this.#region = markReceiveMemory(attempt(() => this.#native.region()))
       return true
     } catch (error) {
       this.#native.hold(slot)

@@ -81,7 +81,7 @@ export class RunState {
     return promise
   }
 
-  /** After the `stopped` record, and not from inside the drive's own turn: it is what ends. */
+  /** At the `stopped` record, the last one. */
   end(): void {
     if (this.#ended) return
     this.#ended = true

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import {
   type ConnectionId,
   invalidArgument,
+  isReceiveMemory,
   queueFull,
   type ResolvedSockManOptions,
   type SendOptions,
@@ -96,13 +97,15 @@ export class Sending {
 
   #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {
     const c = this.#connections
-    const queued = this.#native.send(slot, data, flags)
+    const borrow = (flags & SendFlag.borrow) !== 0
+    const lend = borrow && !isReceiveMemory(data.buffer)
+    const queued = this.#native.send(slot, data, lend ? flags : flags & ~SendFlag.borrow)
     if (queued === SendResult.detached)
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
-    if (flags & SendFlag.borrow) {
+    if (borrow) {
       c.flags[slot]! |= Flag.awaitsReady
-      if (queued === SendResult.freeAlready) this.#turn.startWith(slot)
-      else c.flags[slot]! |= Flag.borrowing
+      if (queued === SendResult.freeAlready || queued === 0) this.#turn.startWith(slot)
+      else if (lend) c.flags[slot]! |= Flag.borrowing
     }
     c.queued[slot] = Math.max(0, queued)
     return this.#room(slot)

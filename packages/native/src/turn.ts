@@ -1,4 +1,4 @@
-import type { ConnectionId } from '@sockman/core'
+import { type ConnectionId, Fifo } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import { type Connections, Flag } from './connections'
 
@@ -10,35 +10,39 @@ export class Turn {
   readonly #native: NativeEngine
   readonly #connections: Connections
   inBatch = false
-  #due: ConnectionId[] = []
+  readonly #due = new Fifo<ConnectionId>()
 
   constructor(native: NativeEngine, connections: Connections) {
     this.#native = native
     this.#connections = connections
   }
 
-  get anyDue(): boolean {
-    return this.#due.length > 0
+  /** How many connections the next batch begins with. */
+  get due(): number {
+    return this.#due.length
+  }
+
+  /** The connection that has been due the longest. */
+  get firstDue(): ConnectionId | undefined {
+    return this.#due.first
   }
 
   /** The next batch begins with what is due for `slot`. */
   startWith(slot: number): void {
     if ((this.#connections.flags[slot]! & Flag.due) !== 0) return
     this.#connections.flags[slot]! |= Flag.due
-    this.#due.push(this.#connections.ids[slot] as ConnectionId)
+    this.#due.add(this.#connections.ids[slot] as ConnectionId)
     if (!this.inBatch) this.#native.ring()
   }
 
-  /** All that is due so far: each is to be settled or put back. */
-  take(): ConnectionId[] {
-    const ids = this.#due
-    this.#due = []
-    return ids
+  /** The first is due no longer; `slot` is its slot, -1 when it is closed. */
+  settleFirst(slot: number): void {
+    this.#due.take()
+    if (slot >= 0) this.#connections.flags[slot]! &= ~Flag.due
   }
-  settle(slot: number): void {
-    this.#connections.flags[slot]! &= ~Flag.due
-  }
-  putBack(ids: ConnectionId[]): void {
-    this.#due.push(...ids)
+
+  /** The first stays due, and waits behind the others: it has had its part of a batch. */
+  postponeFirst(): void {
+    this.#due.add(this.#due.take()!)
   }
 }

@@ -183,6 +183,51 @@ TEST(openedAfterStop, "what is opened after stop is closed at once, and the loop
   }
 }
 
+/// A connection that nobody reads from, with `count` chunks of one byte in its queue.
+Loop::Connection& stuck(Refused& it, int count) SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
+  Loop::Connection* c = it.world.connections.allocate();
+  it.post(c->name, Op::open);
+  for (int n = 0; n < count; n++) {
+    Chunk::Ptr chunk = Chunk::make(1);
+    *chunk->bytes() = static_cast<char>(n);
+    c->shared.queued.fetch_add(1);
+    it.post(c->name, Op::send, std::move(chunk));
+  }
+  it.run();
+  return *c;
+}
+
+TEST(gathered, "100 000 sends of one byte wait in few chunks, in their order (N68)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection& c = stuck(it, 100'000);
+  SOCKMAN_CHECK(c.driving.queue.size() < 30);
+  size_t bytes = 0;
+  for (const Chunk::Ptr& chunk : c.driving.queue) {
+    for (size_t n = 0; n < chunk->size(); n++) SOCKMAN_CHECK(chunk->bytes()[n] == static_cast<char>(bytes++));
+  }
+  SOCKMAN_CHECK(bytes == 100'000);
+  // The parts that the engine has are what they were.
+  SOCKMAN_CHECK(c.partCount == 1 && c.parts[0].iov_len == 1);
+  it.driver.discard();
+}
+
+TEST(stoppedFlush, "stop ends a flush under way") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection& c = stuck(it, 1);
+  it.world.commands.post();
+  it.world.queue.push(
+      {.op = Op::close, .value = kCloseFlush, .name = c.name, .amount = 60'000, .chunk = nullptr});
+  it.run();
+  SOCKMAN_CHECK(c.driving.flushing && !c.driving.closing);
+  it.post(Name{}, Op::stop);
+  it.run();
+  SOCKMAN_CHECK(c.driving.closing);
+}
+
 /// What wakes a thread of the model: a flag that `wait` takes.
 class Bell {
  public:

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import type { ConnectionId } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
 import type { Case } from './harness'
+import type { Peer } from './peers'
 import { throwsCode } from './trial'
 
 const MI = 1 << 20
@@ -44,6 +46,37 @@ export const borrowing: readonly Case[] = [
       structuredClone(gone.buffer, { transfer: [gone.buffer] })
       throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, gone, { borrow: true }))
       throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, gone))
+    },
+  },
+  {
+    title:
+      'C61 what onData lends can be sent on with borrow, whole or a part of it: the peer gets those bytes',
+    async run(trial) {
+      const ids: ConnectionId[] = []
+      // Each view goes to the other connection of a pair, which does not read yet.
+      const watched = trial.open({
+        onData: (id, data) => {
+          const to = ids[ids.indexOf(id) ^ 1]!
+          const half = data.length >> 1
+          man.send(to, data.subarray(0, half), { borrow: true })
+          man.send(to, data.subarray(half), { borrow: true })
+        },
+      })
+      const { man, log } = watched
+      const pairs: { from: Peer; to: Peer }[] = []
+      for (let n = 0; n < 2; n++) {
+        const [from, to] = [await trial.inbound(watched), await trial.inbound(watched)]
+        ids.push(from.id, to.id)
+        pairs.push({ from: from.peer, to: to.peer })
+      }
+      const bytes = trial.bytes(8 * MI)
+      const through = async ({ from, to }: { from: Peer; to: Peer }, n: number): Promise<void> => {
+        const data = pattern(bytes, n)
+        await from.send(data)
+        assertBytes(await to.receive(bytes), data)
+        await log.event(ids[2 * n + 1]!, 'readyToSend')
+      }
+      await Promise.all(pairs.map(through))
     },
   },
   {

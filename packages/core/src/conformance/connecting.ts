@@ -118,6 +118,20 @@ export const connecting: readonly Case[] = [
     },
   },
   {
+    title: 'C30 a connect that the kernel finished in time is onConnected, however late JavaScript looks',
+    skip: ({ network }) => (network().realTime ? undefined : 'no time passes here while a program computes'),
+    async run(trial) {
+      const { man, log } = trial.open()
+      const server = await trial.network.listen()
+      for (let round = 0; round < 3; round++) {
+        const id = man.connect(server.address, { timeout: 50 })
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150)
+        await log.until('what came of it', () => log.had(id, 'connected') || log.had(id, 'connectFailed'))
+        assert.deepEqual(log.life(id).events, ['connected'])
+      }
+    },
+  },
+  {
     title:
       'C29 a peer that ends and resets at once: connected first, or a connect that failed with ECONNRESET',
     async run(trial) {
@@ -201,6 +215,24 @@ export const connecting: readonly Case[] = [
       const { id, peer } = await trial.outbound(watched, 'ipv4', { localAddress: `${host}:0` })
       assert.equal(watched.log.life(id).me?.host, host)
       assert.equal(peer.remote, `${watched.log.life(id).me}`)
+    },
+  },
+  {
+    title: 'C33 a fixed local port can be used again at once',
+    skip: ({ network }) =>
+      network().otherHost === undefined ? 'this network has one local address only' : undefined,
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const first = await trial.outbound(watched, 'ipv4', { localAddress: `${trial.network.otherHost!}:0` })
+      const localAddress = log.life(first.id).me!
+      // Whoever ends first keeps the port for a minute (TIME_WAIT, RFC 9293).
+      man.close(first.id)
+      await first.peer.receiveInto(() => {})
+      await first.peer.end()
+      await log.event(first.id, 'closed')
+      const second = await trial.outbound(watched, 'ipv4', { localAddress })
+      assert.equal(second.peer.remote, `${localAddress}`)
     },
   },
 ]

@@ -301,6 +301,20 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
+    title: 'C9 stop() waits for no flush: onClosed with what was not sent',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      // Its peer does not read.
+      const { id } = await trial.inbound(watched)
+      man.send(id, pattern(trial.network.capacity + (1 << 20)))
+      man.close(id, { flush: true, timeout: 600_000 })
+      await nextTurn()
+      await man.stop()
+      assert.ok(log.life(id).unsent! > 0, `${log.life(id).unsent}`)
+    },
+  },
+  {
     title: 'C9 stop() after connects were aborted: onClosed for each',
     async run(trial) {
       const address = await trial.network.silent()

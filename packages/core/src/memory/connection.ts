@@ -3,6 +3,7 @@ import type { SockAddr } from '../address'
 import { SockError } from '../errors'
 import type { Handlers } from '../handlers'
 import type { ResolvedSockManOptions } from '../options'
+import { isReceiveMemory } from '../receive-memory'
 import { aborted } from '../refusals'
 import type { ConnectionId, ConnectionStats } from '../sock-man'
 import { EAGAIN, type Endpoint, type EndpointOwner } from './endpoint'
@@ -150,7 +151,7 @@ export class Connection implements EndpointOwner, Target {
     const waits = this.state === State.connecting || this.queuedBytes > 0
     const taken = waits ? 0 : this.#write(data, 0, data.length)
     if (taken < data.length) {
-      if (borrow) this.#queueUp().borrow(data, taken)
+      if (borrow && !isReceiveMemory(data.buffer)) this.#queueUp().borrow(data, taken)
       else this.#queueUp().copy(data, taken)
     }
     const room = this.queuedBytes <= sendHighWater

@@ -1,4 +1,5 @@
 import type { SockAddr } from '../address'
+import { Fifo } from '../fifo'
 import type { Endpoint, EndpointOwner } from './endpoint'
 
 /** What `bind` reserves. Once it listens, connections that the kernel has completed wait in its queue. */
@@ -11,7 +12,7 @@ export class Listening {
   closed = false
   /** Undefined until it listens; may change. */
   backlog: number | undefined
-  readonly #queue: Endpoint[] = []
+  readonly #queue = new Fifo<Endpoint>()
   readonly #unbind: (listening: Listening) => void
 
   constructor(
@@ -36,12 +37,12 @@ export class Listening {
   }
 
   push(endpoint: Endpoint): void {
-    this.#queue.push(endpoint)
+    this.#queue.add(endpoint)
     this.owner?.changed()
   }
 
   accept(): Endpoint | undefined {
-    return this.#queue.shift()
+    return this.#queue.take()
   }
 
   /** What waits in its queue is reset. */
@@ -51,6 +52,6 @@ export class Listening {
     this.owner = undefined
     this.#unbind(this)
     for (const endpoint of this.#queue) endpoint.reset()
-    this.#queue.length = 0
+    this.#queue.clear()
   }
 }

@@ -114,7 +114,7 @@ class Network implements MemoryNetwork, Surroundings {
     }
     if (owner) return owner
     const kernel = new Kernel(this)
-    kernel.addresses.push(...new Set(wanted))
+    for (const address of new Set(wanted)) kernel.addresses.push(address)
     const host = new Host(this, kernel, this.#mode)
     for (const address of wanted) this.#byAddress.set(address, host)
     this.#hosts.push(host)

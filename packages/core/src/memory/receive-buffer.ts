@@ -1,3 +1,4 @@
+import { markReceiveMemory } from '../receive-memory'
 import type { Endpoint } from './endpoint'
 
 /** What overwrites a view after its callback. */
@@ -37,6 +38,6 @@ export class ReceiveBuffer {
   }
 
   #allocate(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#most + 2 * OFFSETS)
+    return new Uint8Array(markReceiveMemory(new ArrayBuffer(this.#most + 2 * OFFSETS)))
   }
 }

@@ -1,3 +1,5 @@
+import { Fifo } from '../fifo'
+
 /** Something pending that can be told whether to keep the process alive, where there is such a thing (Node). */
 export interface Pending {
   ref?(): unknown
@@ -55,15 +57,15 @@ export function throwUncaught(error: unknown): void {
 /** A browser's timers wait for milliseconds when nested; a message does not. */
 function throughChannel(): (run: () => void) => Pending {
   let port: Port | undefined
-  const waiting: (() => void)[] = []
+  const waiting = new Fifo<() => void>()
   return (run) => {
     if (!host.MessageChannel) return later(run, 0)
     if (!port) {
       const { port1, port2 } = new host.MessageChannel()
-      port1.onmessage = () => waiting.shift()?.()
+      port1.onmessage = () => waiting.take()?.()
       port = port2
     }
-    waiting.push(run)
+    waiting.add(run)
     port.postMessage(0)
     return {}
   }

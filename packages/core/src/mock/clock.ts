@@ -33,7 +33,7 @@ export class MockClock implements SockHost {
   readonly descriptors = false
   readonly #jumps: boolean
   #now = 0
-  /** Sorted by time, then by age. */
+  /** Sorted by time, then by age: the next is the last. */
   readonly #appointments: Appointment[] = []
   readonly #waits = new Set<PendingWait>()
   #armed = false
@@ -56,8 +56,8 @@ export class MockClock implements SockHost {
   /** Calls `action` in `ms`, when time passes: while somebody waits, or by `advance`. */
   schedule(ms: number, action: () => void): void {
     const at = this.#now + checkInteger('ms', ms, 0, Number.MAX_SAFE_INTEGER)
-    const later = this.#appointments.findIndex((other) => other.at > at)
-    this.#appointments.splice(later < 0 ? this.#appointments.length : later, 0, { at, action })
+    const sooner = this.#appointments.findIndex((other) => other.at <= at)
+    this.#appointments.splice(sooner < 0 ? this.#appointments.length : sooner, 0, { at, action })
     this.#arm()
   }
 
@@ -104,7 +104,7 @@ export class MockClock implements SockHost {
     const deadline = this.#now + timeout
     let answer = begin(requests)
     while (answer === undefined && this.#now < deadline && !interrupt?.interrupted) {
-      const next = Math.min(deadline, this.#appointments[0]?.at ?? Number.POSITIVE_INFINITY)
+      const next = Math.min(deadline, this.#appointments.at(-1)?.at ?? Number.POSITIVE_INFINITY)
       if (next === Number.POSITIVE_INFINITY) {
         throw new SockError('this wait would block for ever: it has no timeout, and nothing is scheduled', {
           code: 'ERR_SOCK_DEADLOCK',
@@ -119,8 +119,8 @@ export class MockClock implements SockHost {
   #goTo(time: number): void {
     for (let next = this.#next(); next <= time; next = this.#next()) {
       this.#now = Math.max(this.#now, next)
-      while (this.#appointments.length > 0 && this.#appointments[0]!.at <= this.#now) {
-        this.#appointments.shift()!.action()
+      while (this.#appointments.length > 0 && this.#appointments.at(-1)!.at <= this.#now) {
+        this.#appointments.pop()!.action()
       }
       for (const wait of this.#waits) this.#look(wait)
       if (this.#waits.size === 0 && this.#appointments.length === 0) break
@@ -129,7 +129,7 @@ export class MockClock implements SockHost {
   }
 
   #next(): number {
-    let next = this.#appointments[0]?.at ?? Number.POSITIVE_INFINITY
+    let next = this.#appointments.at(-1)?.at ?? Number.POSITIVE_INFINITY
     for (const { deadline } of this.#waits) next = Math.min(next, deadline)
     return next
   }

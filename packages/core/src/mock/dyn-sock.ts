@@ -1,5 +1,6 @@
 import type { SockAddr } from '../address'
 import { errnoOf } from '../errors'
+import { Fifo } from '../fifo'
 import type { Accepted } from '../sock'
 import {
   ErrorEvent,
@@ -40,7 +41,7 @@ const EPIPE = errnoOf('EPIPE')
  */
 export class DynSock extends MockSock {
   #pipes: Pipes
-  #accepts: Accepted<DynSock>[] = []
+  #accepts = new Fifo<Accepted<DynSock>>()
   #toldReset = false
 
   constructor({ clock = new MockClock(), pipes, fd }: DynSockOptions = {}) {
@@ -63,7 +64,7 @@ export class DynSock extends MockSock {
 
   /** The next `accept` answers `sock`. */
   queueAccept(sock: DynSock, them: SockAddr = MOCK_ADDRESS): void {
-    this.#accepts.push({ sock, them })
+    this.#accepts.add({ sock, them })
     this.clock.stir()
   }
 
@@ -105,7 +106,7 @@ export class DynSock extends MockSock {
   }
 
   protected override sysAccept(): Accepted<DynSock> | number {
-    return this.#accepts.shift() ?? -EAGAIN
+    return this.#accepts.take() ?? -EAGAIN
   }
 
   /** `SO_ERROR` tells a reset and forgets it; any other option is 0. */

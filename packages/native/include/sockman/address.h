@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -65,6 +66,12 @@ struct Address {
     }
   }
 
+  /// Of an IP address.
+  uint16_t port() const {
+    return ntohs(family() == AF_INET ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
+                                     : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+  }
+
   /// The path in the file system; empty when there is none.
   std::string filePath() const {
     const std::string name = family() == AF_UNIX ? path() : "";
@@ -120,10 +127,15 @@ struct Address {
     return address;
   }
 
+  /// By name, where core's grammar has the name. An interface may have almost any (`vpn+1`, `a]b`), which
+  /// anybody chooses who may make one; its number always does.
   static std::string zone(uint32_t scope) {
     if (scope == 0) return "";
     char name[IF_NAMESIZE];
-    return "%" + (if_indextoname(scope, name) ? std::string(name) : std::to_string(scope));
+    const bool named = if_indextoname(scope, name) && std::all_of(name, name + std::strlen(name), [](char c) {
+                         return c > ' ' && c <= '~' && std::strchr("%/:[]", c) == nullptr;
+                       });
+    return "%" + (named ? std::string(name) : std::to_string(scope));
   }
 };
 

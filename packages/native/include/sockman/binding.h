@@ -64,6 +64,7 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::dispose>("dispose"),
                                       Base::template entry<&Binding::wake>("wake"),
                                       Base::template entry<&Binding::ring>("ring"),
+                                      Base::template entry<&Binding::ringLater>("ringLater"),
                                       Base::template entry<&Binding::keepAlive>("keepAlive"),
                                       Base::template entry<&Binding::stats>("stats"),
                                       Base::template entry<&Binding::connectionStats>("connectionStats"),
@@ -79,6 +80,10 @@ class Binding : public Exported<Binding<E>> {
         }) {
     javascriptThread.assertHeld();  // Node-API constructs
     if (const auto failure = open(info)) raise(*failure);
+  }
+  ~Binding() override {
+    javascriptThread.assertHeld();  // a finalizer, or the end of the environment
+    removeFiles();
   }
 
  private:
@@ -141,8 +146,10 @@ class Binding : public Exported<Binding<E>> {
     return static_cast<size_t>(value.As<Napi::Number>().DoubleValue());
   }
   static int32_t integer(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
-  static Address address(const Napi::Value& value) {
-    return Address::parse(value.As<Napi::String>().Utf8Value()).value_or(Address());
+  /// @param call what the address is for: where its zone names no interface, that call fails
+  static Result<Address> address(const Napi::Value& value, const char* call) {
+    if (auto address = Address::parse(value.As<Napi::String>().Utf8Value())) return *address;
+    return Failure{ENODEV, call};
   }
   Connection& connection(const Napi::Value& slot) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
@@ -200,7 +207,8 @@ class Binding : public Exported<Binding<E>> {
 
   /// (address, noDelay, keepAlive, backlog, reusePort, ipv6Only) → [number, address, warnings]
   Napi::Value listen(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
-    const Address wanted = address(info[0]);
+    const auto wanted = address(info[0], "bind");
+    if (!wanted) return undefined(wanted.failure());
     ListenOptions options;
     options.noDelay = info[1].As<Napi::Boolean>();
     options.keepAlive = integer(info[2]);
@@ -208,28 +216,44 @@ class Binding : public Exported<Binding<E>> {
     options.reusePort = info[4].As<Napi::Boolean>();
     options.ipv6Only = info[5].As<Napi::Boolean>();
     Warnings warnings;
-    auto fd = openListener(wanted, options, E::kDescriptorLimit, warnings);
-    if (!fd) return undefined(fd.failure());
-    return watch(std::move(*fd), wanted.filePath(), warnings);
+    auto listening = openListener(*wanted, options, E::kDescriptorLimit, warnings);
+    if (!listening) return undefined(listening.failure());
+    return watch(std::move(*listening), false, warnings);
   }
-  /// (fd) → as listen
+  /// (fd, noDelay, keepAlive) → as listen
   Napi::Value adoptListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
-    return watch(std::move(*fd), "", {});
+    Warnings warnings;
+    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
+    return watch({std::move(*fd), SocketFile()}, true, warnings);
   }
-  Napi::Value watch(Fd fd, std::string path, const Warnings& warnings) SOCKMAN_REQUIRES(javascriptThread) {
-    const auto local = localAddress(fd.get());
+  /// What the owner wants of a socket that somebody else has made: (fd, noDelay, keepAlive).
+  std::optional<Failure> applyAdopted(int fd, const Info& info, Warnings& warnings) {
+    ConnectionOptions options;
+    options.noDelay = info[1].As<Napi::Boolean>();
+    options.keepAlive = integer(info[2]);
+    const auto local = localAddress(fd);
+    if (!local) return local.failure();
+    applyOptions(fd, local->family(), options, warnings);
+    return std::nullopt;
+  }
+  Napi::Value watch(Listening listening, bool adopted, const Warnings& warnings)
+      SOCKMAN_REQUIRES(javascriptThread) {
+    const auto local = localAddress(listening.fd.get());
     auto failure = local ? begin() : std::optional(local.failure());
     Listener* listener = failure ? nullptr : listeners_.allocate(listenerCount_ + 1);
     if (!listener) {
-      removePath(path);
+      listening.file.remove();
       return undefined(failure.value_or(Failure{listeners_.why(), "listen"}));
     }
     listenerCount_++;
     const std::string text = local->text();
-    listener->fd = std::move(fd);
-    listener->javascript.path = std::move(path);
+    listener->fd = std::move(listening.fd);
+    listener->javascript.file = std::move(listening.file);
+    // One that was adopted would be deaf for everybody else who holds it. Where the address is a path, that is free
+    // without this, and a Unix listener that was shut down is readable for as long as the engine does not know.
+    listener->javascript.shutDownFirst = !adopted && local->filePath().empty();
     numbers_[listener->number] = listener;
     drive_->post({.op = Op::listen, .name = listener->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 3);
@@ -242,12 +266,10 @@ class Binding : public Exported<Binding<E>> {
   Napi::Value closeListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const auto found = numbers_.find(integer(info[0]));
     SOCKMAN_CHECK(found != numbers_.end());
-    const Listener& listener = *found->second;
-    const std::string& path = listener.javascript.path;
-    // Where the address is a path, that is free without this, and a Unix listener that was shut down is readable for as
-    // long as the engine does not know. Refused, the address is free when the engine has let go.
-    if (path.empty()) sys::ignored(sys::shutdown(listener.fd.get(), SHUT_RDWR));
-    removePath(path);
+    Listener& listener = *found->second;
+    // Refused, the address is free when the engine has let go.
+    if (listener.javascript.shutDownFirst) sys::ignored(sys::shutdown(listener.fd.get(), SHUT_RDWR));
+    listener.javascript.file.remove();
     drive_->post({.op = Op::closeListener, .name = listener.name, .chunk = nullptr});
     return env_.Undefined();
   }
@@ -266,22 +288,23 @@ class Binding : public Exported<Binding<E>> {
   /// (address, local address or '', timeout, noDelay, keepAlive) → [slot, warnings]. The loop is told what
   /// connect(2) said (N16).
   Napi::Value connect(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
-    const Address to = address(info[0]);
-    const std::string local = info[1].As<Napi::String>();
+    const auto to = address(info[0], "connect");
+    if (!to) return undefined(to.failure());
+    const bool bound = info[1].As<Napi::String>().Utf8Value() != "";
     ConnectionOptions options;
     options.noDelay = info[3].As<Napi::Boolean>();
     options.keepAlive = integer(info[4]);
     Warnings warnings;
-    auto fd = openStream(to.family(), E::kDescriptorLimit);
+    auto fd = openStream(to->family(), E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
-    applyOptions(fd->get(), to.family(), options, warnings);
-    if (!local.empty()) {
-      const Address from = Address::parse(local).value_or(Address());
-      if (const int error = sys::bind(fd->get(), from.get(), from.length))
-        return undefined(Failure::of(error, "bind"));
+    applyOptions(fd->get(), to->family(), options, warnings);
+    if (bound) {
+      const auto from = address(info[1], "bind");
+      if (!from) return undefined(from.failure());
+      if (const int error = bindLocal(fd->get(), *from)) return undefined(Failure::of(error, "bind"));
     }
     if (const auto failure = begin()) return undefined(*failure);
-    const int error = -sys::connect(fd->get(), to.get(), to.length);
+    const int error = -sys::connect(fd->get(), to->get(), to->length);
     Connection* c = claim(std::move(*fd));
     if (!c) return undefined({connections_.why(), "connect"});
     drive_->post(
@@ -296,12 +319,7 @@ class Binding : public Exported<Binding<E>> {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
-    ConnectionOptions options;
-    options.noDelay = info[1].As<Napi::Boolean>();
-    options.keepAlive = integer(info[2]);
-    const auto local = localAddress(fd->get());
-    if (!local) return undefined(local.failure());
-    applyOptions(fd->get(), local->family(), options, warnings);
+    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
     if (const auto failure = begin()) return undefined(*failure);
     Connection* c = open(std::move(*fd));
     if (!c) return undefined({connections_.why(), "adopt"});
@@ -434,7 +452,12 @@ class Binding : public Exported<Binding<E>> {
   }
   Napi::Value dispose(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     if (drive_) drive_->dispose();
+    removeFiles();
     return env_.Undefined();
+  }
+  /// Of listeners that nobody closed: the environment ends.
+  void removeFiles() SOCKMAN_REQUIRES(javascriptThread) {
+    for (const auto& [number, listener] : numbers_) listener->javascript.file.remove();
   }
 
   // ---- The loop ----
@@ -447,6 +470,9 @@ class Binding : public Exported<Binding<E>> {
     if (const auto failure = begin()) return undefined(*failure);
     drive_->ring();
     return env_.Undefined();
+  }
+  Napi::Value ringLater(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    return Napi::Boolean::New(env_, drive_->ringLater());
   }
   Napi::Value keepAlive(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     if (drive_) drive_->keepAlive(info[0].As<Napi::Boolean>());
@@ -483,19 +509,20 @@ class Binding : public Exported<Binding<E>> {
             engine.overflows.get(),
             loop.acceptErrors.get()};
   }
-  /// (slot) → [bytesReceived, bytesSent, ms since the last receive or -1, ms since the last send or -1]
+  /// (slot) → [bytesReceived, bytesSent, time of the last receive, time of the last send]: ms since the Unix
+  /// epoch, 0 for never
   Napi::Value connectionStats(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const Connection& c = connection(info[0]);
     Napi::Array array = Napi::Array::New(env_, 4);
     array.Set(0u, static_cast<double>(c.shared.bytesReceived.get()));
     array.Set(1u, static_cast<double>(c.shared.bytesSent.get()));
-    array.Set(2u, age(c.shared.lastReceive));
-    array.Set(3u, age(c.shared.lastSend));
+    array.Set(2u, date(c.shared.lastReceive));
+    array.Set(3u, date(c.shared.lastSend));
     return array;
   }
-  static double age(const Counter& time) {
+  static double date(const Counter& time) {
     const auto at = static_cast<Time>(time.get());
-    return at == 0 ? -1 : static_cast<double>((now() - at) / kMillisecond);
+    return at == 0 ? 0 : static_cast<double>((today() - (now() - at)) / kMillisecond);
   }
 
   // In the order of construction: what is below uses what is above, and goes first.

@@ -3,6 +3,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -23,11 +24,11 @@ class Chunk {
   };
   using Ptr = std::unique_ptr<Chunk, Free>;
 
+  /// Up to which size chunks are gathered.
+  static constexpr size_t kSmall = 2048;
+
   /// Null when there is no memory.
-  static Ptr make(size_t size) {
-    void* memory = sys::allocate(sizeof(Chunk) + size);
-    return Ptr(memory ? new (memory) Chunk(size) : nullptr);
-  }
+  static Ptr make(size_t size) { return make(size, size); }
   /// A copy of `length` bytes at `skip` of the gathered `parts`; null when there is no memory for it.
   static Ptr gather(const iovec* parts, int count, size_t skip, size_t length) {
     Ptr chunk = make(length);
@@ -41,12 +42,45 @@ class Chunk {
     return chunk;
   }
 
+  /// Adds a small chunk at the end of a queue, and takes `chunk` when it does. Alone, each would cost an allocation
+  /// and the queue's node, many times its bytes, and none of that is counted (N68). False: it is for the queue to add.
+  /// What the kernel may be reading of `last` stays where it is.
+  static bool gatherSmall(Chunk& last, Ptr& chunk) {
+    if (chunk->size_ > kSmall) return false;
+    if (last.append(*chunk)) {
+      chunk.reset();
+      return true;
+    }
+    // As much again, so that the spare room is never more than what was gathered.
+    const size_t room = std::min(kGathered, 2 * std::max(last.capacity_, chunk->size_));
+    if (Ptr gathered = make(0, room)) {
+      gathered->append(*chunk);
+      chunk = std::move(gathered);
+    }
+    return false;
+  }
+
   char* bytes() { return reinterpret_cast<char*>(this + 1); }
   size_t size() const { return size_; }
 
  private:
-  explicit Chunk(size_t size) : size_(size) {}
+  static constexpr size_t kGathered = 32 * 1024;
+
+  Chunk(size_t size, size_t capacity) : size_(size), capacity_(capacity) {}
+
+  static Ptr make(size_t size, size_t capacity) {
+    void* memory = sys::allocate(sizeof(Chunk) + capacity);
+    return Ptr(memory ? new (memory) Chunk(size, capacity) : nullptr);
+  }
+  bool append(Chunk& other) {
+    if (capacity_ - size_ < other.size_) return false;
+    std::memcpy(bytes() + size_, other.bytes(), other.size_);
+    size_ += other.size_;
+    return true;
+  }
+
   size_t size_;
+  const size_t capacity_;
 };
 
 enum class Op : uint8_t {

@@ -24,6 +24,13 @@ inline Time now() {
   return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
 }
 
+/// Nanoseconds since the Unix epoch.
+inline Time today() {
+  timespec ts;
+  clock_gettime(CLOCK_REALTIME, &ts);
+  return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
+}
+
 /// Whole milliseconds until `deadline`, rounded up so that it has passed then; -1 for never.
 inline int millisecondsUntil(Time deadline) {
   if (deadline == kNever) return -1;

@@ -34,6 +34,14 @@ class Doorbell {
     napi_release_threadsafe_function(function_, napi_tsfn_abort);
   }
 
+  /// Inside an answer: no other is given before `goOn`. Rung inside of it the runtime would answer again at once, and up
+  /// to 1 000 times before Node's loop goes on (docs/native.md, N38).
+  void pause() SOCKMAN_REQUIRES(javascriptThread) { paused_ = true; }
+  /// Ends a pause, and rings: who rang meanwhile got no answer.
+  void goOn() SOCKMAN_REQUIRES(javascriptThread) {
+    paused_ = false;
+    ring();
+  }
   /// Any thread. What refuses a call is an environment that ends, where nobody listens any more.
   void ring() {
     if (armed_.exchange(1) == 0) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
@@ -49,13 +57,14 @@ class Doorbell {
     javascriptThread.assertHeld();
     auto* bell = static_cast<Doorbell*>(context);
     bell->armed_.exchange(0);
-    if (env && bell->delivery_) bell->delivery_->call();
+    if (env && bell->delivery_ && !bell->paused_) bell->delivery_->call();
   }
   static void finalize(napi_env, void*, void* context) { delete static_cast<Doorbell*>(context); }
 
   Delivery* delivery_ SOCKMAN_GUARDED_BY(javascriptThread);
   napi_threadsafe_function function_ = nullptr;
   std::atomic<uint32_t> armed_{0};
+  bool paused_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
 };
 
 }  // namespace sockman

@@ -22,9 +22,12 @@ class Drive {
   virtual void wake() SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// Asks for a batch, soon, from Node's loop.
   virtual void ring() SOCKMAN_REQUIRES(javascriptThread) = 0;
+  /// From inside a batch: asks for another one, after Node's loop has had its turn. False where there is no such loop
+  /// (node_loop.h), for JavaScript to ask its own.
+  virtual bool ringLater() SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// Whether this keeps the process alive.
   virtual void keepAlive(bool alive) SOCKMAN_REQUIRES(javascriptThread) = 0;
-  /// After the `stopped` record: releases thread and handles. Not from inside a batch.
+  /// After the `stopped` record, also inside the batch that it came in: releases thread and handles.
   virtual void join() SOCKMAN_REQUIRES(javascriptThread) = 0;
   /// Ends everything now, without JavaScript (docs/native.md, N50); returns when nothing is left running, or,
   /// with an engine that Node's loop hosts, at once (docs/native.md, N40). Again: harmless.
@@ -50,24 +53,27 @@ class Delivery {
 
   napi_env env() const { return env_; }
 
-  /// Within a callback scope that the runtime has opened.
+  /// Within a callback scope that the runtime has opened. The batch may be the last, and this object gone then.
   void call() SOCKMAN_REQUIRES(javascriptThread) {
-    Scope scope(env_);
+    const napi_env env = env_;
+    Scope scope(env);
     napi_value deliver, global;
     if (!target(&deliver, &global)) return;
-    napi_call_function(env_, global, deliver, 0, nullptr, nullptr);
-    surface();
+    napi_call_function(env, global, deliver, 0, nullptr, nullptr);
+    surface(env);
   }
   /// From a bare callback of Node's loop: ticks and microtasks run afterwards. Answers the events delivered.
+  /// As `call`, it may be gone then.
   uint32_t make(napi_async_context context, uint32_t most) SOCKMAN_REQUIRES(javascriptThread) {
-    Scope scope(env_);
+    const napi_env env = env_;
+    Scope scope(env);
     napi_value deliver, global, limit, delivered = nullptr;
     if (!target(&deliver, &global)) return most;
-    napi_create_uint32(env_, most, &limit);
-    napi_make_callback(env_, context, global, deliver, 1, &limit, &delivered);
-    if (surface() || !delivered) return most;
+    napi_create_uint32(env, most, &limit);
+    napi_make_callback(env, context, global, deliver, 1, &limit, &delivered);
+    if (surface(env) || !delivered) return most;
     uint32_t count = most;
-    napi_get_value_uint32(env_, delivered, &count);
+    napi_get_value_uint32(env, delivered, &count);
     return count;
   }
 
@@ -83,12 +89,12 @@ class Delivery {
     if (napi_get_reference_value(env_, deliver_, deliver) != napi_ok || !*deliver) return false;
     return napi_get_global(env_, global) == napi_ok;
   }
-  bool surface() SOCKMAN_REQUIRES(javascriptThread) {
+  static bool surface(napi_env env) SOCKMAN_REQUIRES(javascriptThread) {
     bool pending = false;
-    napi_is_exception_pending(env_, &pending);
+    napi_is_exception_pending(env, &pending);
     napi_value error;
-    if (pending && napi_get_and_clear_last_exception(env_, &error) == napi_ok)
-      napi_fatal_exception(env_, error);
+    if (pending && napi_get_and_clear_last_exception(env, &error) == napi_ok)
+      napi_fatal_exception(env, error);
     return pending;
   }
 

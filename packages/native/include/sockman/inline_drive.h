@@ -3,8 +3,7 @@
 // Wake-ups come through the engine's completion descriptor, watched by uv_poll (N11), or, from an engine that
 // this loop hosts, with the end of polling, by uv_check (N40); deadlines through one uv_timer (N10); what
 // callbacks and outside calls ask of the kernel is submitted once per loop iteration, by one uv_prepare
-// (N12). libuv's symbols are weak: where they are missing (Deno, Bun) the addon loads and offers the thread
-// drive alone (N13). A number such as N11 is a line of docs/native.md.
+// (N12). Where libuv is missing (node_loop.h) there is the thread drive alone. A number such as N11 is a line of docs/native.md.
 #pragma once
 
 #include <node_api.h>
@@ -13,23 +12,11 @@
 #include <memory>
 
 #include "drive.h"
+#include "node_loop.h"
 #include "sock_loop.h"
 #include "sys/node.h"
 
-#pragma weak uv_close
-#pragma weak uv_prepare_init
-#pragma weak uv_prepare_start
-#pragma weak uv_ref
-#pragma weak uv_timer_init
-#pragma weak uv_timer_start
-#pragma weak uv_timer_stop
-#pragma weak uv_unref
-
 namespace sockman {
-
-inline bool inlineAvailable() {
-  return napi_get_uv_event_loop != nullptr && uv_poll_init != nullptr && uv_prepare_init != nullptr;
-}
 
 template <Engine E>
 class InlineDrive final : public Drive {
@@ -72,12 +59,18 @@ class InlineDrive final : public Drive {
     asked_ = true;
     comeBack();
   }
+  bool ringLater() override SOCKMAN_REQUIRES(javascriptThread) {
+    ring();
+    return true;
+  }
   void keepAlive(bool alive) override SOCKMAN_REQUIRES(javascriptThread) {
     if (handles_) (alive ? uv_ref : uv_unref)(reinterpret_cast<uv_handle_t*>(&handles_->watch));
   }
   void join() override SOCKMAN_REQUIRES(javascriptThread) {
     disposed_ = true;
-    if (handles_) std::exchange(handles_, nullptr)->close();
+    if (!handles_) return;
+    handles_->context = std::exchange(context_, nullptr);  // a batch may be under way in it
+    std::exchange(handles_, nullptr)->close();
   }
   void dispose() override SOCKMAN_REQUIRES(javascriptThread) {
     if (std::exchange(disposed_, true) || !handles_) return;
@@ -116,6 +109,8 @@ class InlineDrive final : public Drive {
     uv_timer_t timer;
     uv_prepare_t prepare;
     InlineDrive* drive;
+    napi_env env;
+    napi_async_context context = nullptr;  // of a drive that is gone
     napi_async_cleanup_hook_handle hook = nullptr;
     int unclosed = 0;
 
@@ -126,6 +121,7 @@ class InlineDrive final : public Drive {
       auto own = std::make_unique<Handles>();
       Handles* handles = own.get();
       handles->drive = &drive;
+      handles->env = env;
       if (const int error = sys::addCleanupHook(env, cleanUp, handles, &handles->hook))
         return Failure{error, "napi_add_async_cleanup_hook"};
       if constexpr (!Hosted<E>) {
@@ -172,6 +168,7 @@ class InlineDrive final : public Drive {
         uv_close(handle, [](uv_handle_t* h) {
           auto* handles = static_cast<Handles*>(h->data);
           if (--handles->unclosed > 0) return;
+          if (handles->context) napi_async_destroy(handles->env, handles->context);
           napi_remove_async_cleanup_hook(handles->hook);
           delete handles;
         });
@@ -224,22 +221,30 @@ class InlineDrive final : public Drive {
     uint32_t left = batchLimit_;
     for (int round = 0; round < kRounds && left > 0; round++) {
       loop_.reclaim();
-      loop_.expire();
+      const Time looked = Hosted<E> ? polled_ : now();
       loop_.engine().reap(loop_);
+      loop_.expire(looked);
       loop_.finished();
       loop_.publish();
-      if (loop_.published() || std::exchange(asked_, false))
+      if (loop_.published() || std::exchange(asked_, false)) {
+        // The batch may have ended this drive (the `stopped` record, process.exit() in a worker), and then it
+        // is gone.
+        const Handles* handles = handles_;
         left -= std::min(left, delivery_.make(context_, left));
-      if (disposed_) return;  // by the batch: process.exit() in a worker
+        if (!handles->drive) return;
+      }
+      if (disposed_) return;
       loop_.reclaim();
       if (!loop_.engine().busy() && !loop_.publish()) return arm();
     }
     comeBack();  // leaves on the budget: nobody else would wake for the rest (N11)
     arm();
   }
-  /// The loop's clock may be behind ours, and the timer early: then it is armed again.
+  /// The loop's clock may be behind ours, and the timer early: then it is armed again. A host's timers come
+  /// before it polls, and deadlines are judged by what it finds (N67).
   void timeUp() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
     armed_ = kNever;
+    if constexpr (Hosted<E>) return comeBack();
     turn();
   }
   void prepare() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
@@ -247,6 +252,7 @@ class InlineDrive final : public Drive {
       if (disposed_ && loop_.engine().busy()) comeBack();
     }
     if (disposed_) return;
+    if constexpr (Hosted<E>) polled_ = now();
     loop_.reclaim();
     loop_.engine().submit();
     loop_.finished();
@@ -274,6 +280,7 @@ class InlineDrive final : public Drive {
   napi_async_context context_ = nullptr;
   Handles* handles_ SOCKMAN_GUARDED_BY(javascriptThread) = nullptr;
   Time armed_ SOCKMAN_GUARDED_BY(javascriptThread) = kNever;
+  Time polled_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;     // when the host last began to
   bool asked_ SOCKMAN_GUARDED_BY(javascriptThread) = false;  // for a batch, by JavaScript
   bool disposed_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
 };

@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "roles.h"
 #include "slots.h"
+#include "socket_file.h"
 
 namespace sockman {
 
@@ -77,7 +78,8 @@ struct Ports {
 
     /// Owned by the JavaScript thread.
     struct JavaScript {
-      std::string path;  // to be removed when it closes
+      SocketFile file;             // to be removed when it closes
+      bool shutDownFirst = false;  // when it closes (N45)
     };
 
     const Name name;       // as a connection's

@@ -71,8 +71,8 @@ class SendPath {
     int64_t waiting = 0;  // bytes in `items`
     struct Item {
       std::optional<BorrowedBuffer> borrowed;
-      size_t offset = 0, length = 0;  // of what is left
-      Chunk::Ptr chunk;
+      size_t offset = 0, length = 0;  // of what is left of it
+      Chunk::Ptr chunk;               // without a borrowed buffer
     };
     std::list<Item> items;  // begins with a borrowed one when not empty; empty, it takes no memory
   };
@@ -123,8 +123,8 @@ class SendPath {
       l.lost += static_cast<int64_t>(bytes.iov_len);
       return true;
     }
-    auto borrowed = BorrowedBuffer::of(env, array);
-    if (!borrowed) {  // cannot be kept: it is copied after all
+    auto borrowed = bytes.iov_len > Chunk::kSmall ? BorrowedBuffer::of(env, array) : std::nullopt;
+    if (!borrowed) {  // it cannot be kept, or a reference costs more: it is copied after all
       send(c, &bytes, 1, bytes.iov_len, false);
       return true;
     }
@@ -230,8 +230,9 @@ class SendPath {
   void queue(Connection& c, Local& l, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
     if (l.items.empty()) return hand(c, std::move(chunk));
     l.waiting += static_cast<int64_t>(chunk->size());
-    const size_t size = chunk->size();
-    l.items.push_back({std::nullopt, 0, size, std::move(chunk)});
+    typename Local::Item& last = l.items.back();
+    if (!last.borrowed && Chunk::gatherSmall(*last.chunk, chunk)) return;
+    l.items.push_back({std::nullopt, 0, 0, std::move(chunk)});
   }
   void hand(Connection& c, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
     c.shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);

@@ -24,6 +24,7 @@ class SockHost : public Exported<SockHost<Poller>> {
   static void init(Napi::Env env, Napi::Object exports) {
     exports.Set("SockHost", Base::DefineClass(env, "SockHost",
                                               {
+                                                  Base::template entry<&SockHost::clock>("now"),
                                                   Base::template entry<&SockHost::begin>("begin"),
                                                   Base::template entry<&SockHost::cancel>("cancel"),
                                                   Base::template entry<&SockHost::take>("take"),
@@ -46,6 +47,10 @@ class SockHost : public Exported<SockHost<Poller>> {
   }
 
  private:
+  /// () → ms of a monotonic clock, which no test framework stops
+  Napi::Value clock(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    return Napi::Number::New(env_, static_cast<double>(now()) / kMillisecond);
+  }
   /// (requests, ms): `requests` is [descriptor, events] in turn → its token
   Napi::Value begin(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     if (!waiter_) {

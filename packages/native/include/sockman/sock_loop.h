@@ -74,7 +74,11 @@ class SockLoop {
     switch (command.op) {
       case Op::stop:
         stopping_ = true;
-        return;
+        // The owner waits for the end, not for peers that do not read: what a flush has not sent is told as
+        // unsent.
+        return connections_.each([this](Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+          if (c.driving.flushing) beginClose(c);
+        });
       case Op::listen:
         return startListening(*listenerSlots_.at(command.name.slot));
       case Op::closeListener:
@@ -93,8 +97,10 @@ class SockLoop {
     }
   }
 
-  void expire() SOCKMAN_REQUIRES(drivingThread) {
-    deadlines_.expire(now(), [this](Port& port) {
+  /// Judges the deadlines that had passed at `looked`. The drive has reaped since what the kernel had then: a
+  /// connect that the kernel finished in time has not failed because this process was late (N67).
+  void expire(Time looked) SOCKMAN_REQUIRES(drivingThread) {
+    deadlines_.expire(looked, [this](Port& port) {
       drivingThread.assertHeld();  // deadlines are kept by other threads too, and know no role
       if (port.listening) return retryAccepting(asListener(port));
       Connection& c = asConnection(port);
@@ -295,7 +301,8 @@ class SockLoop {
         c.driving.started = true;
         return updateReceiving(c);
       case Op::send:
-        c.driving.queue.push_back(std::move(command.chunk));
+        if (c.driving.queue.empty() || !Chunk::gatherSmall(*c.driving.queue.back(), command.chunk))
+          c.driving.queue.push_back(std::move(command.chunk));
         return sendQueued(c);
       case Op::shutdown:
         c.driving.shutdownWanted = true;

@@ -11,6 +11,7 @@
 #include "address.h"
 #include "fd.h"
 #include "result.h"
+#include "socket_file.h"
 #include "sys/descriptor.h"
 #include "sys/socket.h"
 
@@ -64,16 +65,16 @@ inline Result<Fd> openStream(int family, int limit) {
   return fd;
 }
 
-/// Of a listener that is no more; empty: it had none.
-inline void removePath(const std::string& path) {
-  // A path that stays is told by the next bind there, as in use (C7).
-  if (!path.empty()) sys::ignored(sys::unlink(path.c_str()));
-}
+/// A listening socket, and the file that it has made.
+struct Listening {
+  Fd fd;
+  SocketFile file;
+};
 
-inline Result<Fd> openListener(const Address& address, const ListenOptions& options, int limit,
-                               Warnings& warnings) {
+inline Result<Listening> openListener(const Address& address, const ListenOptions& options, int limit,
+                                      Warnings& warnings) {
   auto fd = openStream(address.family(), limit);
-  if (!fd) return fd;
+  if (!fd) return fd.failure();
   const int raw = fd->get();
   if (address.family() != AF_UNIX) setOption(raw, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", warnings);
   if (address.family() == AF_INET6) {
@@ -82,11 +83,29 @@ inline Result<Fd> openListener(const Address& address, const ListenOptions& opti
   if (options.reusePort) setOption(raw, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", warnings);
   applyOptions(raw, address.family(), options, warnings);
   if (const int error = sys::bind(raw, address.get(), address.length)) return Failure::of(error, "bind");
+  Listening listening{std::move(*fd), SocketFile::madeAt(address.filePath())};
   if (const int error = sys::listen(raw, options.backlog)) {
-    removePath(address.filePath());
+    listening.file.remove();
     return Failure::of(error, "listen");
   }
-  return fd;
+  return listening;
+}
+
+/// Gives a socket that is to connect its own end. 0, or a negative errno.
+inline int bindLocal(int fd, const Address& from) {
+  if (from.family() != AF_UNIX) {
+    // As node:net has it: a fixed port can be used while an old connection from there is in TIME_WAIT. Refused, it
+    // cannot, and bind(2) says so.
+    const int one = 1;
+    sys::ignored(sys::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one));
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    // connect(2) chooses the port, by both ends: chosen by bind(2), a port serves one connection, whereto ever, and
+    // an address has no more than 28 000 (ip(7)).
+    if (from.port() == 0)
+      sys::ignored(sys::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one));
+#endif
+  }
+  return sys::bind(fd, from.get(), from.length);
 }
 
 /// sendmsg(2) that neither blocks nor signals (N9): a count, or a negative errno.

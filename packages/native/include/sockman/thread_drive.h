@@ -6,6 +6,7 @@
 
 #include "doorbell.h"
 #include "drive.h"
+#include "node_loop.h"
 #include "sock_loop.h"
 #include "sys/thread.h"
 
@@ -19,6 +20,11 @@ class ThreadDrive final : public Drive {
     auto bell = Doorbell::open(delivery.env(), delivery);
     if (!bell) return bell.failure();
     std::unique_ptr<ThreadDrive> drive(new ThreadDrive(loop, count, ring, delivery.env(), *bell));
+    if (inlineAvailable()) {
+      auto nextTurn = NextTurn::open(drive->env_, **bell);
+      if (!nextTurn) return nextTurn.failure();
+      drive->nextTurn_ = *nextTurn;
+    }
     // After the doorbell: hooks run last in, first out, so the thread is gone before the doorbell is (N22).
     if (const int error = sys::addCleanupHook(drive->env_, cleanUp, drive.get()))
       return Failure{error, "napi_add_env_cleanup_hook"};
@@ -47,6 +53,12 @@ class ThreadDrive final : public Drive {
   }
   void ring() override SOCKMAN_REQUIRES(javascriptThread) {
     if (!disposed_) bell_->ring();
+  }
+  bool ringLater() override SOCKMAN_REQUIRES(javascriptThread) {
+    if (!nextTurn_) return false;
+    bell_->pause();
+    nextTurn_->ask();
+    return true;
   }
   void keepAlive(bool alive) override SOCKMAN_REQUIRES(javascriptThread) {
     if (bell_) bell_->keepAlive(env_, alive);
@@ -89,7 +101,14 @@ class ThreadDrive final : public Drive {
     taken_.clear();
     count_.execute(executed);
     if (discard_.load()) loop_.discard();
-    loop_.expire();
+    expire();
+  }
+  void expire() SOCKMAN_REQUIRES(drivingThread) {
+    const Time looked = now();
+    if (loop_.nextDeadline() > looked) return;
+    loop_.engine().wait(0);
+    loop_.engine().reap(loop_);
+    loop_.expire(looked);
   }
   void announce() SOCKMAN_REQUIRES(drivingThread) {
     if (loop_.publish() && !discard_.load()) bell_->ring();
@@ -112,6 +131,7 @@ class ThreadDrive final : public Drive {
   }
   void closeBell() SOCKMAN_REQUIRES(javascriptThread) {
     if (!bell_) return;
+    if (nextTurn_) std::exchange(nextTurn_, nullptr)->close();
     std::exchange(bell_, nullptr)->close();
     napi_remove_env_cleanup_hook(env_, cleanUp, this);
   }
@@ -120,6 +140,7 @@ class ThreadDrive final : public Drive {
     javascriptThread.assertHeld();
     auto* drive = static_cast<ThreadDrive*>(data);
     drive->dispose();
+    if (drive->nextTurn_) std::exchange(drive->nextTurn_, nullptr)->close();
     std::exchange(drive->bell_, nullptr)->close();
   }
 
@@ -128,6 +149,7 @@ class ThreadDrive final : public Drive {
   EventRing& ring_;
   napi_env env_;
   Doorbell* bell_;
+  NextTurn* nextTurn_ = nullptr;
   CommandQueue commands_;
   std::vector<Command> taken_ SOCKMAN_GUARDED_BY(drivingThread);
   std::atomic<uint32_t> awake_{1};

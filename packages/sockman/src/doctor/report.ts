@@ -105,6 +105,6 @@ function formatTable(head: string[], rows: string[][], { last }: { last?: number
     style: { head: [], border: [] },
     ...(last && { colWidths: [...head.slice(1).map(() => null), last + 2], wordWrap: true }),
   })
-  table.push(...rows)
+  for (const row of rows) table.push(row)
   return table.toString()
 }

@@ -1,10 +1,14 @@
-// The room of the calls about any descriptor.
+// The room of the calls about any descriptor, and about files by their path.
 #pragma once
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <climits>
+#include <string>
 
 #include "call.h"
 
@@ -18,6 +22,19 @@ namespace sockman::sys {
 }
 [[nodiscard]] inline int unlink(const char* path) {
   return once(Point::unlink, [&] { return ::unlink(path); });
+}
+
+[[nodiscard]] inline int lstat(const char* path, struct stat& found) {
+  return once(Point::lstat, [&] { return ::lstat(path, &found); });
+}
+/// The path from the root, by the folder that the process is in now; whether that could be told.
+[[nodiscard]] inline bool absolute(const std::string& path, std::string& result) {
+  result = path;
+  if (path[0] == '/') return true;
+  char folder[PATH_MAX];
+  if (faultAt(Point::getcwd) || !::getcwd(folder, sizeof folder)) return false;
+  result = std::string(folder) + "/" + path;
+  return true;
 }
 
 /// The status flags.

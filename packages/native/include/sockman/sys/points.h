@@ -15,7 +15,7 @@
   POINT(getsockopt) POINT(setsockopt)                                                            \
   /* descriptor.h */                                                                             \
   POINT(fcntl) POINT(duplicate) POINT(ioctl) POINT(close) POINT(unlink) POINT(eventfd)           \
-                                                                                                 \
+  POINT(getcwd) POINT(lstat)                                                                     \
   /* wait.h */                                                                                   \
   POINT(poll) POINT(select) POINT(epoll_create) POINT(epoll_ctl) POINT(epoll_wait)               \
   /* memory.h, thread.h */                                                                       \

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 
 #include "call.h"
@@ -11,6 +12,12 @@ namespace sockman::sys {
 
 [[nodiscard]] inline int poll(pollfd* entries, size_t count, int milliseconds) {
   return once(Point::poll, [&] { return ::poll(entries, static_cast<nfds_t>(count), milliseconds); });
+}
+/// Most entries that a poll takes: with more it answers EINVAL (poll(2)). A question that is never refused.
+[[nodiscard]] inline size_t mostPolled() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<size_t>(limit.rlim_cur);
 }
 /// Until there is something to read, or the time is over. No fault point: it is what a wait that was refused comes to,
 /// and any answer ends it.
