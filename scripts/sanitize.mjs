@@ -17,7 +17,7 @@ if (!library || unknown.length > 0) {
 const options = {
   // Node and V8 are not instrumented, and JavaScript's own order (the Atomics of event-ring.ts) is not seen: what they
   // read and write is left out, what the addon does with it is not. The argument for JavaScript stands in event_ring.h.
-  TSAN_OPTIONS: `ignore_noninstrumented_modules=1 exitcode=66 history_size=7 suppressions=${join(root, 'scripts/tsan.supp')} print_suppressions=0`,
+  TSAN_OPTIONS: 'ignore_noninstrumented_modules=1 exitcode=66 history_size=7',
   ASAN_OPTIONS: 'detect_leaks=1 exitcode=66',
   LSAN_OPTIONS: `suppressions=${join(root, 'scripts/lsan.supp')} print_suppressions=0`,
 }

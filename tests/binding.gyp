@@ -15,7 +15,7 @@
     'target_name': 'loop-test',
     'type': 'executable',
     'product_extension': '',
-    'sources': ['native/main.cc', 'native/loop/slots_test.cc', 'native/loop/sock_loop_test.cc'],
+    'sources': ['native/main.cc', 'native/loop/event_ring_test.cc', 'native/loop/slots_test.cc', 'native/loop/sock_loop_test.cc'],
   }, {
     'target_name': 'engine-contract-test',
     'type': 'executable',

@@ -19,6 +19,8 @@ for (const [signal, code] of [
 try {
   process.exitCode = await createProgram(interrupt.signal)(process.argv.slice(2))
 } catch (error) {
+  // A terminal's Ctrl-C goes to the children, too, and that of a child's end may be told before the signal of this process.
+  await new Promise((resolve) => setImmediate(resolve))
   process.exitCode = exitCodeOf(error)
 }
 

@@ -91,7 +91,7 @@ const FAULTS: Readonly<Record<string, readonly [RegExp, (ground: Ground) => Grou
     }),
   ],
   'an id never ends': [
-    /has not ended|no onClosed/,
+    /has not ended|no onClosed|\d+ of \d+ connections/,
     faulty(100, (events, due) => {
       return {
         onClosed(id, unsent) {

@@ -105,7 +105,7 @@ IoUringEngine::~IoUringEngine() {
   if (open_) {
     // The kernel may refuse this for a network thread's ring (EEXIST), which takes the buffers along (N19).
     if (buffers_) sys::ignored(io_uring_unregister_buf_ring(&ring_, kGroup));
-    io_uring_queue_exit(&ring_);
+    sys::uring::tearDown(ring_);
   }
   if (buffers_) sys::unmap(buffers_, bufferEntries_ * sizeof(io_uring_buf));
 }

@@ -135,7 +135,7 @@ class IoUringPoller {
     io_uring raw{};
     bool open = false;
     ~Ring() {
-      if (open) io_uring_queue_exit(&raw);
+      if (open) sys::uring::tearDown(raw);
     }
   };
   /// Completions name a slot and its generation, which grows with each request: a late one finds nobody.

@@ -11,11 +11,40 @@
 #include <deque>
 #include <vector>
 
+#ifdef __SANITIZE_THREAD__
+extern "C" void __tsan_acquire(void*);
+extern "C" void __tsan_release(void*);
+#endif
+
 namespace sockman::sys::uring {
+
+/// The order between rings of different threads that may come to lie at one address: the kernel gives an address out
+/// again only after munmap(2). liburing maps rings by system calls of its own, which the thread sanitizer does not see,
+/// so without being told it takes a new ring's writes for a race with those to the ring before.
+struct Mappings {
+  static void taken() {
+#ifdef __SANITIZE_THREAD__
+    __tsan_acquire(&address);
+#endif
+  }
+  static void givenBack() {
+#ifdef __SANITIZE_THREAD__
+    __tsan_release(&address);
+#endif
+  }
+  static inline char address;
+};
 
 [[nodiscard]] inline int setUp(unsigned entries, io_uring& ring, io_uring_params& params) {
   const int error = faultAt(Point::uring_setup);
-  return error ? -error : io_uring_queue_init_params(entries, &ring, &params);
+  if (error) return -error;
+  const int result = io_uring_queue_init_params(entries, &ring, &params);
+  Mappings::taken();
+  return result;
+}
+inline void tearDown(io_uring& ring) {
+  Mappings::givenBack();
+  io_uring_queue_exit(&ring);
 }
 template <class Call>
 [[nodiscard]] int registered(Point point, Call&& call) {

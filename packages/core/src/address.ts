@@ -27,6 +27,9 @@ export class SockAddr {
   /** Path of a Unix socket, `@name` when abstract; `''` for IP and for an unnamed one. */
   readonly path: string
 
+  /** Only what the constructor made has it: that was checked, whatever prototype other objects are given. */
+  readonly #made = true
+
   private constructor(family: AddressFamily, host: string, port: number, zone: string, path: string) {
     this.family = family
     this.host = host
@@ -54,9 +57,14 @@ export class SockAddr {
     return SockAddr.ip(plain[1]!, Number(plain[2]), text)
   }
 
-  /** The address itself, or the parsed text. */
+  /** The address itself, or the parsed text. @throws SockError as `parse`; also for {@link SockAddr.unnamed} */
   static from(address: SockAddr | string): SockAddr {
-    return address instanceof SockAddr ? address : SockAddr.parse(address)
+    if (!SockAddr.#is(address)) return SockAddr.parse(address)
+    return address === SockAddr.unnamed ? SockAddr.parse(`${address}`) : address
+  }
+
+  static #is(value: unknown): value is SockAddr {
+    return typeof value === 'object' && value !== null && #made in value
   }
 
   /**
@@ -64,7 +72,9 @@ export class SockAddr {
    *
    * @throws SockError `ERR_INVALID_ADDRESS` for a host that is not an IP address or a port outside 0–65 535
    */
-  static ip(host: string, port: number, shown: string = `${host}:${port}`): SockAddr {
+  static ip(host: string, port: number, text?: string): SockAddr {
+    if (typeof host !== 'string') throw invalid(host, 'a host is an IP address as a string')
+    const shown = text ?? `${host}:${describe(port)}`
     if (!Number.isInteger(port) || port < 0 || port > 65535) throw invalid(shown, 'a port is 0 to 65535')
     if (host.includes(':')) {
       const percent = host.indexOf('%')
@@ -85,6 +95,7 @@ export class SockAddr {
    * @throws SockError `ERR_INVALID_ADDRESS` for an empty path, one over 107 bytes, or one with a NUL
    */
   static unix(path: string): SockAddr {
+    if (typeof path !== 'string') throw invalid(path, 'the path of a Unix socket is a string')
     const shown = `unix:${path}`
     if (path === '' || path === '@') throw invalid(shown, 'a Unix socket needs a path or @name')
     if (path.includes('\0'))
@@ -120,13 +131,14 @@ export class SockAddr {
   }
 
   equals(other: SockAddr): boolean {
-    return this.toString() === other.toString()
+    return SockAddr.#is(other) && this.toString() === other.toString()
   }
 }
 
 function invalid(shown: unknown, why: string): SockError {
   const error = `invalid address ${describe(shown)}: ${why}`
-  return new SockError(error, { code: 'ERR_INVALID_ADDRESS', address: String(shown) })
+  const address = typeof shown === 'string' ? shown : describe(shown)
+  return new SockError(error, { code: 'ERR_INVALID_ADDRESS', address })
 }
 
 function hintFor(text: string): string {

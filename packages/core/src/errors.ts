@@ -76,7 +76,7 @@ export function errnoName(errno: number): string {
 
 /** The positive errno of a name (`'EPIPE'` is 32). @throws SockError `ERR_INVALID_ARG_VALUE` for a name that is none */
 export function errnoOf(name: string): number {
-  const entry = Object.hasOwn(TABLE, name) ? TABLE[name] : undefined
+  const entry = typeof name === 'string' && Object.hasOwn(TABLE, name) ? TABLE[name] : undefined
   if (!entry) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'errno', 'the name of an errno', name)
   return entry[0]
 }
@@ -186,11 +186,21 @@ export function invalidArgument(
   return new SockError(`${name} must be ${expected}, not ${describe(actual)}`, { code })
 }
 
-/** A short text of any value for an error message. */
+/** A short text of any value for an error message; never throws. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
-  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object'
+  if (typeof value === 'function') return `function ${nameOf(() => value.name) || '(anonymous)'}`
+  if (typeof value === 'object' && value !== null) return nameOf(() => value.constructor?.name) || 'an object'
   return String(value)
+}
+
+/** What `read` says, if that is a text. A getter may throw, and a proxy that was revoked does. */
+function nameOf(read: () => unknown): string {
+  try {
+    const name = read()
+    return typeof name === 'string' ? name : ''
+  } catch {
+    return ''
+  }
 }

@@ -1,37 +1,59 @@
 import type { SockAddr } from './address'
-import type { SockError } from './errors'
-import type { ConnectionId, Listener, SockManEvents } from './sock-man'
+import { type AsyncScope, asyncScope, isEmptyContext, isSameContext } from './async-scope'
+import { invalidArgument, type SockError } from './errors'
+import { isObject } from './objects'
+import type { ConnectionId, EventName, Listener, SockManEvents } from './sock-man'
 
 const ignore = (): void => {}
 
-/** For backends: the handlers of an events object, read once, each called with `this` = that object. */
-export class Handlers {
+const EVENT_NAMES: readonly EventName[] = [
+  'onAccepted',
+  'onConnected',
+  'onConnectFailed',
+  'onData',
+  'onEof',
+  'onError',
+  'onReadyToSend',
+  'onListenError',
+  'onClosed',
+  'onBatchEnd',
+]
+
+/** @throws SockError `ERR_INVALID_ARG_TYPE` */
+function readHandlers(name: string, events: unknown): SockManEvents {
+  if (!isObject(events)) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
+  const entries = EVENT_NAMES.map((key) => {
+    const handler = (events as SockManEvents)[key]
+    if (handler === undefined || typeof handler === 'function') return [key, handler]
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', `${name}.${key}`, 'a function', handler)
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
+export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
+  readHandlers(name, events)
+}
+
+/** For backends: the handlers of a connection, or of a listener and all that it accepts. */
+export type ConnectionHandlers = Omit<ReadHandlers, 'batchEnd'>
+
+/** The handlers of an events object, read once, each called with `this` = that object. */
+export class ReadHandlers {
   readonly #owner: SockManEvents
   readonly #onData: NonNullable<SockManEvents['onData']>
   readonly #onReadyToSend: NonNullable<SockManEvents['onReadyToSend']>
-  readonly #onBatchEnd: (() => void) | undefined
+  readonly #onBatchEnd: SockManEvents['onBatchEnd']
   readonly #others: SockManEvents
 
-  constructor(owner: SockManEvents) {
+  /** @param name of the argument. @throws SockError `ERR_INVALID_ARG_TYPE` */
+  constructor(owner: SockManEvents, name = 'events') {
+    const { onData = ignore, onReadyToSend = ignore, onBatchEnd, ...others } = readHandlers(name, owner)
     this.#owner = owner
-    this.#onData = owner.onData ?? ignore
-    this.#onReadyToSend = owner.onReadyToSend ?? ignore
-    this.#onBatchEnd = owner.onBatchEnd
-    const { onAccepted, onConnected, onConnectFailed, onEof, onError, onListenError, onClosed } = owner
-    this.#others = {
-      onAccepted,
-      onConnected,
-      onConnectFailed,
-      onEof,
-      onError,
-      onListenError,
-      onClosed,
-    } as SockManEvents
-  }
-
-  /** Those of `events` where they override these. */
-  or(events: SockManEvents | undefined): Handlers {
-    return events ? new Handlers(events) : this
+    this.#onData = onData
+    this.#onReadyToSend = onReadyToSend
+    this.#onBatchEnd = onBatchEnd
+    this.#others = others
   }
 
   data(id: ConnectionId, data: Uint8Array): void {
@@ -68,5 +90,65 @@ export class Handlers {
   error(id: ConnectionId, error: SockError): boolean {
     this.#others.onError?.call(this.#owner, id, error)
     return this.#others.onError !== undefined
+  }
+}
+
+/** Handlers of what began in another context than the SockMan: each call enters that context. */
+class ScopedHandlers implements ConnectionHandlers {
+  readonly #inner: ReadHandlers
+  readonly #scope: AsyncScope
+
+  constructor(inner: ReadHandlers, scope: AsyncScope) {
+    this.#inner = inner
+    this.#scope = scope
+  }
+
+  data(id: ConnectionId, data: Uint8Array): void {
+    this.#scope.runInAsyncScope(this.#inner.data, this.#inner, id, data)
+  }
+  readyToSend(id: ConnectionId): void {
+    this.#scope.runInAsyncScope(this.#inner.readyToSend, this.#inner, id)
+  }
+  accepted(id: ConnectionId, me: SockAddr, them: SockAddr, listener: Listener): boolean {
+    return this.#scope.runInAsyncScope(this.#inner.accepted, this.#inner, id, me, them, listener)
+  }
+  connected(id: ConnectionId, me: SockAddr, them: SockAddr): void {
+    this.#scope.runInAsyncScope(this.#inner.connected, this.#inner, id, me, them)
+  }
+  connectFailed(id: ConnectionId, error: SockError): void {
+    this.#scope.runInAsyncScope(this.#inner.connectFailed, this.#inner, id, error)
+  }
+  closed(id: ConnectionId, unsentBytes: number): void {
+    this.#scope.runInAsyncScope(this.#inner.closed, this.#inner, id, unsentBytes)
+  }
+  listenError(listener: Listener, error: SockError): void {
+    this.#scope.runInAsyncScope(this.#inner.listenError, this.#inner, listener, error)
+  }
+  eof(id: ConnectionId): boolean {
+    return this.#scope.runInAsyncScope(this.#inner.eof, this.#inner, id)
+  }
+  error(id: ConnectionId, error: SockError): boolean {
+    return this.#scope.runInAsyncScope(this.#inner.error, this.#inner, id, error)
+  }
+}
+
+/** For backends: the handlers of a SockMan, made by its constructor, in whose async context they belong (C83). */
+export class Handlers extends ReadHandlers {
+  readonly #home = asyncScope()
+  /** What a batch has to enter. */
+  readonly #entered = this.#home && !isEmptyContext(this.#home) ? this.#home : undefined
+
+  /** `handlers` where a call has brought some, else these, in the context of this moment. */
+  or(handlers: ReadHandlers = this): ConnectionHandlers {
+    const scope = asyncScope()
+    return scope && !isSameContext(scope, this.#home) ? new ScopedHandlers(handlers, scope) : handlers
+  }
+
+  /**
+   * Runs one batch at home, where handlers without a scope of their own belong: a runtime may call native code's callbacks
+   * in another context (docs/native.md, N70).
+   */
+  runBatch<Batch, Most, Result>(run: (this: Batch, most: Most) => Result, batch: Batch, most: Most): Result {
+    return this.#entered ? this.#entered.runInAsyncScope(run, batch, most) : run.call(batch, most)
   }
 }

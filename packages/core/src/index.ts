@@ -21,12 +21,13 @@ export {
   type SockErrorFields,
 } from './errors'
 export { Fifo } from './fifo'
-export { Handlers } from './handlers'
+export { type ConnectionHandlers, checkEvents, Handlers, ReadHandlers } from './handlers'
 export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
+export { isObject } from './objects'
 export {
   type ConnectionOptions,
   type ConnectOptions,
-  checkEvents,
+  FLUSH_TIMEOUT,
   type ListenOptions,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
@@ -36,12 +37,15 @@ export {
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveRejected,
+  resolveSendOptions,
   resolveSockManOptions,
   type SockManOptions,
 } from './options'
 export { isReceiveMemory, markReceiveMemory } from './receive-memory'
-export { aborted, queueFull, stopped, unknownConnection } from './refusals'
-export { formatRow, parseRow, parseSize, type Row, rowOptions } from './row'
+export { aborted, checkId, queueFull, stopped, unknownConnection } from './refusals'
+export { takeDescriptor } from './releasing'
+export { formatRow, parseRow, parseSize, type Row, rowOptions, settingsOf } from './row'
 export {
   type Candidate,
   type Choice,

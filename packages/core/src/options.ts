@@ -1,7 +1,9 @@
 import { SockAddr } from './address'
 import type { Drive } from './capabilities'
 import { describe, invalidArgument, SockError } from './errors'
-import type { SockManEvents } from './sock-man'
+import { ReadHandlers } from './handlers'
+import { isInstance, isObject } from './objects'
+import type { CloseOptions, Rejection, SendOptions, SockManEvents } from './sock-man'
 
 /** Of a SockMan. */
 export interface SockManOptions {
@@ -23,7 +25,10 @@ export interface SockManOptions {
   copyThreshold?: number
   /** Most events per turn of JavaScript, default 1 024. */
   batchLimit?: number
-  /** Live connections at which accepting stops; 0, the default, is none (C26). */
+  /**
+   * Live ids at which accepting stops, for all listeners together; 0, the default, is none. What was connected or adopted
+   * counts, and is never refused (C26).
+   */
   maxConnections?: number
   /** Overwrite each `onData` view after its callback, so that misuse shows in tests (C46). Default false. */
   poison?: boolean
@@ -116,7 +121,7 @@ export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSoc
 }
 
 export interface ResolvedConnectionOptions {
-  events: SockManEvents | undefined
+  events: ReadHandlers | undefined
   noDelay: boolean
   keepAlive: number
 }
@@ -156,7 +161,7 @@ export function resolveListenOptions(options: ListenOptions = {}): ResolvedListe
 export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedConnectOptions {
   checkKeys('options', options, [...CONNECTION_KEYS, 'timeout', 'signal', 'localAddress'])
   const { signal, localAddress } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isInstance(signal, AbortSignal)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', signal)
   }
   return {
@@ -167,58 +172,54 @@ export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedCon
   }
 }
 
+/** ms that a flush may last where nobody says another bound (C67). */
+export const FLUSH_TIMEOUT = 5000
+
 /** @throws SockError as {@link resolveSockManOptions} */
-export function resolveCloseOptions(options: { flush?: boolean; timeout?: number; reset?: boolean } = {}): {
-  flush: boolean
-  timeout: number
-  reset: boolean
-} {
+export function resolveCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
   checkKeys('options', options, ['flush', 'timeout', 'reset'])
   return {
     flush: boolean('options.flush', options.flush, false),
-    timeout: integer('options.timeout', options.timeout, { byDefault: 5000, min: 0, max: 2 ** 31 - 1 }),
+    timeout: integer('options.timeout', options.timeout, {
+      byDefault: FLUSH_TIMEOUT,
+      min: 0,
+      max: 2 ** 31 - 1,
+    }),
     reset: boolean('options.reset', options.reset, false),
   }
 }
 
-const EVENT_NAMES: readonly (keyof SockManEvents)[] = [
-  'onAccepted',
-  'onConnected',
-  'onConnectFailed',
-  'onData',
-  'onEof',
-  'onError',
-  'onReadyToSend',
-  'onListenError',
-  'onClosed',
-  'onBatchEnd',
-]
+const SEND_KEYS = ['borrow', 'more']
+const NO_SEND_OPTIONS: Required<SendOptions> = { borrow: false, more: false }
 
-/** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
-export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
-  if (typeof events !== 'object' || events === null)
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
-  for (const key of EVENT_NAMES) {
-    const handler = (events as SockManEvents)[key]
-    if (handler !== undefined && typeof handler !== 'function') {
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', `${name}.${key}`, 'a function', handler)
-    }
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveSendOptions(options: SendOptions | undefined): Required<SendOptions> {
+  if (options === undefined) return NO_SEND_OPTIONS
+  checkKeys('options', options, SEND_KEYS)
+  return {
+    borrow: boolean('options.borrow', options.borrow, false),
+    more: boolean('options.more', options.more, false),
   }
+}
+
+/** A copy that never changes. @throws SockError `ERR_INVALID_ARG_TYPE` */
+export function resolveRejected(rejected: readonly Rejection[] = []): readonly Rejection[] {
+  if (!isObject(rejected) || !Array.isArray(rejected))
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'rejected', 'a list', rejected)
+  return Object.freeze([...rejected])
 }
 
 function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
   const { events } = options
-  if (events !== undefined) checkEvents('options.events', events)
   return {
-    events,
+    events: events === undefined ? undefined : new ReadHandlers(events, 'options.events'),
     noDelay: boolean('options.noDelay', options.noDelay, true),
     keepAlive: integer('options.keepAlive', options.keepAlive, { byDefault: 0, min: 0, max: 32767 }),
   }
 }
 
 export function checkKeys(name: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
+  if (!isObject(options)) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new SockError(`unknown option ${describe(key)}; known are ${known.join(', ')}`, {

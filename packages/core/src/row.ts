@@ -1,6 +1,6 @@
 import type { Drive } from './capabilities'
-import { SockError } from './errors'
-import type { SockManOptions } from './options'
+import { invalidArgument, SockError } from './errors'
+import type { ResolvedSockManOptions, SockManOptions } from './options'
 
 /** One choice of engine, drive and settings, as written `name[:drive][:key=value…]`. */
 export interface Row {
@@ -13,9 +13,10 @@ export interface Row {
  * Reads a row: `poll`, `iouring:thread`, `iouring:inline:receivePool=8M`. The grammar is the same in the `backend`
  * option, in `SOCKMAN_BACKEND` and in the bench.
  *
- * @throws SockError `ERR_INVALID_ARG_VALUE`, naming the part that does not fit
+ * @throws SockError `ERR_INVALID_ARG_VALUE`, naming the part that does not fit; `ERR_INVALID_ARG_TYPE` for no string
  */
 export function parseRow(text: string): Row {
+  if (typeof text !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'row', 'a string', text)
   const [name, ...parts] = text.split(':')
   if (!name || !/^[a-z][a-z0-9-]*$/.test(name))
     throw bad(text, `${JSON.stringify(name ?? '')} is not a backend's name`)
@@ -51,6 +52,15 @@ export function rowOptions(row: Row): SockManOptions {
     throw bad(formatRow(row), what)
   })
   return { ...Object.fromEntries(values), ...(drive && { drive }) }
+}
+
+/** The settings of a row for the options that were given: what they were resolved to. */
+export function settingsOf(options: SockManOptions, resolved: ResolvedSockManOptions): Row['settings'] {
+  const given = Object.keys(options).filter(
+    (key): key is keyof ResolvedSockManOptions =>
+      key in resolved && options[key as keyof SockManOptions] !== undefined,
+  )
+  return Object.fromEntries(given.map((key) => [key, String(resolved[key])]))
 }
 
 /** A size in bytes: digits with an optional K, M or G (powers of 1 024), as in `receivePool=8M`; undefined if it is none. */

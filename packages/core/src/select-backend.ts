@@ -1,6 +1,8 @@
 import type { Backend } from './backend'
 import type { Capabilities, Drive } from './capabilities'
 import { describe, invalidArgument, SockError } from './errors'
+import { isObject } from './objects'
+import { checkKeys } from './options'
 import type { Rejection } from './sock-man'
 import { remedyFor, type Unavailable, unavailableError } from './unavailable'
 
@@ -46,8 +48,13 @@ export interface Choice {
  */
 export async function selectBackend(
   candidates: readonly Candidate[],
-  { name = 'auto', drive, require = {} }: SelectOptions = {},
+  options: SelectOptions = {},
 ): Promise<Choice> {
+  checkCandidates(candidates)
+  checkKeys('options', options, ['name', 'drive', 'require'])
+  const { name = 'auto', drive, require = {} } = options
+  if (typeof name !== 'string')
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name)
   checkDrive(drive)
   checkRequirements(require)
   const fit = (candidate: Candidate) => examine(candidate, drive, require)
@@ -187,6 +194,12 @@ const KINDS: Readonly<Record<keyof Capabilities, 'boolean' | 'limit' | 'drives'>
   providedBuffers: 'boolean',
 }
 
+function checkCandidates(candidates: unknown): void {
+  const isCandidate = (it: unknown): boolean => isObject(it) && typeof (it as Candidate).load === 'function'
+  if (isObject(candidates) && Array.isArray(candidates) && candidates.every(isCandidate)) return
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'candidates', 'a list of what has load()', candidates)
+}
+
 function checkDrive(drive: unknown): void {
   if (drive === undefined || isDrive(drive)) return
   throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options.drive', "'thread' or 'inline'", drive)
@@ -197,7 +210,7 @@ function isDrive(value: unknown): value is Drive {
 }
 
 function checkRequirements(require: unknown): void {
-  if (typeof require !== 'object' || require === null)
+  if (!isObject(require))
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.require', 'an object', require)
   for (const [key, value] of Object.entries(require)) {
     if (!Object.hasOwn(KINDS, key)) {
@@ -216,7 +229,7 @@ function checkRequirement(key: keyof Capabilities, value: unknown): void {
     if (typeof value !== 'boolean')
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
   } else if (kind === 'drives') {
-    if (!Array.isArray(value) || !value.every(isDrive))
+    if (!isObject(value) || !Array.isArray(value) || !value.every(isDrive))
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, "a list of 'thread' and 'inline'", value)
   } else if (value !== null) {
     if (typeof value !== 'number')

@@ -36,6 +36,10 @@ export interface Releasable {
  * body     = (data | readyToSend)* (eof readyToSend*)? error?
  * ```
  *
+ * Whatever a call is given, it answers as it says, or with a SockError that names the argument and the value, does nothing
+ * then, and leaves nothing open: `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ADDRESS`.
+ * An id that is no number is `ERR_INVALID_ARG_TYPE`. What code of the caller's throws meanwhile is passed on (C84).
+ *
  * After {@link SockMan.stop}, `listen`, `connect`, `adopt` and `send` throw `ERR_STOPPED`; the rest answer as for an
  * unknown id. The behaviour is numbered in `docs/contract.md`; `C54` here means that line.
  * Shape after SockMan of Bitcoin Core PR 30988.
@@ -121,7 +125,9 @@ export interface SockMan extends AsyncDisposable {
  * What a SockMan tells its owner: given at creation; `listen`, `connect` and `adopt` may override it for theirs with
  * `{ events }` (C78). Handlers are read once, then called on the owner's JavaScript thread with `this` = the events
  * object, never two at once, at most `batchLimit` per turn (C73). An exception thrown by one surfaces as uncaught and
- * loses no later event (C70). Microtasks run after each batch.
+ * loses no later event (C70). Microtasks run after each batch. The async context (`AsyncLocalStorage`) of a handler is that
+ * of the `listen`, `connect` or `adopt` that began the connection, of `onBatchEnd` that of `createSockMan` (C83). What a
+ * handler enters with `enterWith` may show in handlers that follow; use `run`.
  */
 export interface SockManEvents {
   /** A connection came in. False refuses it: closed, its bytes unread, nothing more for that id (C24). */
@@ -135,7 +141,10 @@ export interface SockManEvents {
    * clone `data.slice()`.
    */
   onData?(id: ConnectionId, data: Uint8Array): void
-  /** The peer sends no more, once, after its last data (C47). Without a handler SockMan closes that connection (C63). */
+  /**
+   * The peer sends no more, once, after its last data (C47). Without a handler SockMan closes that connection, with a flush
+   * of 5 000 ms (C63).
+   */
   onEof?(id: ConnectionId): void
   /** The connection broke, once; only `onClosed` may follow. Without a handler SockMan closes that connection (C48, C57, C63). */
   onError?(id: ConnectionId, error: SockError): void
@@ -146,7 +155,10 @@ export interface SockManEvents {
    * `ERR_FD_NOT_SELECTABLE` (C22). At most once per second and listener; `stats().acceptErrors` counts them all.
    */
   onListenError?(listener: Listener, error: SockError): void
-  /** The last event of an id; `unsentBytes` never reached the kernel (C66). */
+  /**
+   * The last event of an id; `unsentBytes` never reached the kernel (C66), or nobody had acknowledged them when a flush ended
+   * in a reset (C67): of these the peer may have got some.
+   */
   onClosed?(id: ConnectionId, unsentBytes: number): void
   /** Once per wake-up, after its last event. Only that of the SockMan itself is called, not of an override. */
   onBatchEnd?(): void
@@ -166,11 +178,19 @@ export interface SendOptions {
 }
 
 export interface CloseOptions {
-  /** Send the queue first, for at most `timeout` (C67). Default false. */
+  /**
+   * A lingering close (RFC 9112, 9.6): send the queue, also that of a connect under way, and our end, then drop what comes
+   * until the peer ends, an error, or `timeout` (C67). A close without it resets the connection where something is unread,
+   * and the peer may lose what it has not read yet. Until then the id lives and counts; only `stop` ends it sooner. Default
+   * false.
+   */
   flush?: boolean
-  /** ms, default 5 000: the bound of `flush`. */
+  /** ms, default 5 000: the bound of `flush`, in which the peer has to read all of it, and to end. */
   timeout?: number
-  /** Send RST instead of an orderly end (`SO_LINGER` 0, socket(7)); has no meaning on a Unix socket (C68). Default false. */
+  /**
+   * Send RST instead of an orderly end (`SO_LINGER` 0, socket(7)), with `flush` where that is not over in time; has no meaning
+   * on a Unix socket (C68). Default false.
+   */
   reset?: boolean
 }
 

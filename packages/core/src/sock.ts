@@ -1,5 +1,6 @@
 import { SockAddr } from './address'
 import { invalidArgument, ioErrorIsPermanent, networkErrorString, SockError } from './errors'
+import { isInstance, isMap, isRevoked } from './objects'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } from './sock/constants'
 import { Descriptor, guard, unguard } from './sock/descriptor'
 import type { SockHost } from './sock/host'
@@ -8,6 +9,7 @@ import {
   checkEvents,
   checkInteger,
   checkTimeout,
+  lengthOf,
   type RecvUntilTerminatorOptions,
   resolveRecvOptions,
   resolveSendCompleteOptions,
@@ -127,7 +129,7 @@ export abstract class Sock implements Releasable, Disposable {
    */
   assignFrom(other: this): void {
     if (other === this) return
-    if (!(other instanceof this.constructor) || other.host !== this.host) {
+    if (!isInstance(other, this.constructor as never) || other.host !== this.host) {
       throw invalidArgument('ERR_INVALID_ARG_VALUE', 'other', `a ${this.host.name} Sock`, other)
     }
     const descriptor = other.#giveAway()
@@ -149,8 +151,9 @@ export abstract class Sock implements Releasable, Disposable {
     this.#open('send')
     checkBytes('data', data)
     checkInteger('flags', flags, 0, 2 ** 31 - 1)
-    checkInteger('offset', offset, 0, data.length)
-    if (offset === data.length) return 0
+    const length = lengthOf(data)
+    checkInteger('offset', offset, 0, length)
+    if (offset === length) return 0
     return this.#answer(this.sysSend(data, offset, flags | MSG_NOSIGNAL), 'send')
   }
 
@@ -161,15 +164,14 @@ export abstract class Sock implements Releasable, Disposable {
    * @throws SockError `ECONNRESET` … permanent ones; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` for a length of 0, whose
    *   answer could not be told from the end of the stream
    */
-  recv(buffer: Uint8Array, flags = 0, length: number = buffer?.length): number {
+  recv(buffer: Uint8Array, flags = 0, length?: number): number {
     this.#open('recv')
     checkBytes('buffer', buffer)
     checkInteger('flags', flags, 0, 2 ** 31 - 1)
-    if (buffer.length === 0) {
-      throw invalidArgument('ERR_OUT_OF_RANGE', 'buffer.length', 'at least 1', buffer.length)
-    }
-    checkInteger('length', length, 1, buffer.length)
-    return this.#answer(this.sysRecv(buffer, length, flags), 'recv')
+    const room = lengthOf(buffer)
+    if (room === 0) throw invalidArgument('ERR_OUT_OF_RANGE', 'buffer.length', 'at least 1', room)
+    const most = length === undefined ? room : checkInteger('length', length, 1, room)
+    return this.#answer(this.sysRecv(buffer, most, flags), 'recv')
   }
 
   /**
@@ -235,10 +237,7 @@ export abstract class Sock implements Releasable, Disposable {
     this.#open('setsockopt')
     checkInteger('level', level, 0, 2 ** 31 - 1)
     checkInteger('name', name, 0, 2 ** 31 - 1)
-    if (typeof value === 'object') checkBytes('value', value)
-    else checkInteger('value', Number(value), -(2 ** 31), 2 ** 31 - 1)
-    const bytes = typeof value === 'object' ? value : new Uint8Array(new Int32Array([Number(value)]).buffer)
-    return this.#answer(this.sysSetSockOpt(level, name, bytes), 'setsockopt')
+    return this.#answer(this.sysSetSockOpt(level, name, optionBytes(value)), 'setsockopt')
   }
 
   /** getsockname(2): our address. */
@@ -476,7 +475,7 @@ export abstract class Sock implements Releasable, Disposable {
     return data
   }
 
-  #single(syscall: string, events: number): HeldRequest {
+  #single(syscall: string, events: unknown): HeldRequest {
     const descriptor = this.#open(syscall)
     return {
       sock: this,
@@ -489,15 +488,15 @@ export abstract class Sock implements Releasable, Disposable {
 
   #requests(syscall: string, eventsPerSock: EventsPerSock): HeldRequest[] {
     this.#open(syscall)
-    if (!(eventsPerSock instanceof Map)) {
+    if (!isMap(eventsPerSock)) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'eventsPerSock', 'a Map of Socks', eventsPerSock)
     }
     return Array.from(eventsPerSock, ([sock, events]) => {
-      if (!(sock instanceof Sock) || sock.host !== this.host) {
+      if (!isInstance(sock, Sock) || sock.host !== this.host) {
         const expected = `Socks of the same host, ${this.host.name}`
         throw invalidArgument('ERR_INVALID_ARG_VALUE', 'eventsPerSock', expected, sock)
       }
-      return sock.#single(syscall, events?.requested)
+      return sock.#single(syscall, isRevoked(events) ? undefined : events?.requested)
     })
   }
 
@@ -526,12 +525,27 @@ export abstract class Sock implements Releasable, Disposable {
   }
 }
 
+function optionBytes(value: number | boolean | Uint8Array): Uint8Array {
+  if (typeof value === 'object') {
+    checkBytes('value', value)
+    return value
+  }
+  const int = checkInteger(
+    'value',
+    typeof value === 'boolean' ? Number(value) : value,
+    -(2 ** 31),
+    2 ** 31 - 1,
+  )
+  return new Uint8Array(new Int32Array([int]).buffer)
+}
+
 /** Tells the owner of the map what came of it. Returns how many have an event. */
 function report(requests: readonly HeldRequest[], eventsPerSock: EventsPerSock): number {
   let ready = 0
   for (const { sock, occurred } of requests) {
     const events = eventsPerSock.get(sock)
-    if (events) events.occurred = occurred
+    if (events && !Reflect.set(events, 'occurred', occurred))
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'eventsPerSock', 'of objects that can be written', events)
     if (occurred !== 0) ready++
   }
   return ready

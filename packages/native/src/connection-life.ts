@@ -1,7 +1,9 @@
 import {
   AbortWatch,
   aborted,
+  type ConnectionHandlers,
   type ConnectionId,
+  FLUSH_TIMEOUT,
   type Handlers,
   type Releasable,
   type ResolvedConnectionOptions,
@@ -10,16 +12,17 @@ import {
   SockError,
 } from '@sockman/core'
 import type { Announcer } from './announcer'
-import type { NativeEngine, Warnings } from './binding'
+import type { Backlog } from './backlog'
+import { CloseFlag, type NativeEngine, type Warnings } from './binding'
 import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
 import { attempt } from './failure'
 import type { HeldData } from './held'
-import type { Listeners } from './listeners'
+import type { Listeners, OwnListener } from './listeners'
 import { Outbound } from './outbound'
 import type { RunState } from './run-state'
 import type { Sending } from './sending'
-import { addressText, parseAddress, takeDescriptor } from './values'
+import { addressText, parseAddress, takeWhileRunning } from './values'
 
 /** What an `error` record says; `unread` bytes are left in the kernel. */
 interface ErrorRecord {
@@ -39,6 +42,7 @@ export class ConnectionLife {
   readonly #held: HeldData
   readonly #sending: Sending
   readonly #listeners: Listeners
+  readonly #backlog: Backlog
   readonly #run: RunState
   readonly #announcer: Announcer
   readonly #handlers: Handlers
@@ -57,6 +61,7 @@ export class ConnectionLife {
     readonly held: HeldData
     readonly sending: Sending
     readonly listeners: Listeners
+    readonly backlog: Backlog
     readonly run: RunState
     readonly announcer: Announcer
     readonly handlers: Handlers
@@ -68,6 +73,7 @@ export class ConnectionLife {
     this.#held = parts.held
     this.#sending = parts.sending
     this.#listeners = parts.listeners
+    this.#backlog = parts.backlog
     this.#run = parts.run
     this.#announcer = parts.announcer
     this.#handlers = parts.handlers
@@ -108,14 +114,14 @@ export class ConnectionLife {
 
   adopt(sock: Releasable, { events, noDelay, keepAlive }: ResolvedConnectionOptions): ConnectionId {
     const handlers = this.#handlers.or(events)
-    const fd = takeDescriptor(sock, this.#run)
+    const fd = takeWhileRunning(sock, this.#run)
     const [slot, warnings] = attempt(() => this.#native.adopt(fd, noDelay, keepAlive))
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id
   }
 
-  #add(slot: number, state: number, handlers: Handlers): ConnectionId {
+  #add(slot: number, state: number, handlers: ConnectionHandlers): ConnectionId {
     this.#run.hold()
     return this.#connections.add(slot, state, handlers)
   }
@@ -132,8 +138,14 @@ export class ConnectionLife {
     this.#outbound.unwatch(slot)
   }
 
+  /** There was no handler to tell of the peer's end: what was answered is sent (C63). */
+  closeByEof(slot: number): void {
+    this.close(slot, CloseFlag.flush, FLUSH_TIMEOUT)
+  }
+
   closeAll(): void {
     const c = this.#connections
+    this.#backlog.drop()
     for (const slot of c.slots()) {
       if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
       // The engine closes an aborted connect already, and after `stop` nothing is told but `onClosed` (C9).
@@ -148,9 +160,26 @@ export class ConnectionLife {
     if (this.#run.stopping || !listener) return this.#native.reject(position)
     const slot = this.#native.admit(position, number)
     if (slot < 0) return
+    this.#add(slot, State.waiting, listener.handlers)
+    this.#backlog.add(slot, listener)
+    this.admit()
+    // Accepted before the listener closed: told where there is a place, and else nobody would end it.
+    if (listener.closed) this.#backlog.drop(listener)
+  }
+
+  /** The accepted connection that has waited the longest, where it may live now; answers how many events that made. */
+  admit(): number {
+    const admitted = this.#backlog.take()
+    if (!admitted) return 0
+    this.#backlog.lookAgain()
+    this.#accept(admitted.slot, admitted.listener)
+    return 1
+  }
+
+  #accept(slot: number, listener: OwnListener): void {
     const c = this.#connections
-    const id = c.add(slot, State.open, listener.handlers)
-    this.#run.hold()
+    const id = c.ids[slot] as ConnectionId
+    c.states[slot] = State.open
     const [me, them] = this.#established(slot)
     this.accepted++
     this.#announcer.accepted(id, me, them)
@@ -254,6 +283,7 @@ export class ConnectionLife {
     c.remove(slot)
     const unsent = this.#native.free(slot)
     this.#run.letGo()
+    this.#backlog.lookAgain()
     if (state === State.refused) return
     if (state !== State.connecting && state !== State.aborted) {
       this.#announcer.closed(id, unsent)

@@ -1,4 +1,4 @@
-import type { ConnectionId, Handlers } from '@sockman/core'
+import { type ConnectionHandlers, type ConnectionId, checkId } from '@sockman/core'
 
 const SLOTS = 2 ** 20
 
@@ -15,6 +15,8 @@ export const State = {
   refused: 5,
   /** Ended by the signal of its connect: `onConnectFailed` follows. */
   aborted: 6,
+  /** Accepted, and nobody has been told: its id is not in use yet (`backlog.ts`). */
+  waiting: 7,
 } as const
 
 export const Flag = {
@@ -43,7 +45,7 @@ export class Connections {
   flags = new Uint8Array(64)
   /** Bytes queued when last asked; never less than there are. */
   queued = new Float64Array(64)
-  readonly handlers: (Handlers | undefined)[] = []
+  readonly handlers: (ConnectionHandlers | undefined)[] = []
   #generations = new Float64Array(64)
   #live = 0
 
@@ -52,7 +54,7 @@ export class Connections {
     return this.#live
   }
 
-  add(slot: number, state: number, handlers: Handlers): ConnectionId {
+  add(slot: number, state: number, handlers: ConnectionHandlers): ConnectionId {
     if (slot >= this.ids.length) this.#grow(slot + 1)
     const generation = ++this.#generations[slot]!
     const id = generation * SLOTS + slot
@@ -73,8 +75,9 @@ export class Connections {
     this.#live--
   }
 
-  /** The slot of an id that is not at its end, else -1. */
+  /** The slot of an id that is not at its end, else -1. @throws SockError for what is no number */
   find(id: ConnectionId): number {
+    checkId(id)
     const slot = id & (SLOTS - 1)
     return slot < this.ids.length && this.ids[slot] === id && id > 0 ? slot : -1
   }

@@ -62,8 +62,12 @@ export class Delivery {
    * throws loses nothing, and what is left follows in a turn of its own. Answers how many events it delivered.
    */
   deliver(most = this.#batchLimit): number {
+    if (this.#run.ended || this.#turn.inBatch || this.#scheduled) return 0
+    return this.#handlers.runBatch(this.#batch, this, most)
+  }
+
+  #batch(most: number): number {
     const turn = this.#turn
-    if (this.#run.ended || turn.inBatch || this.#scheduled) return 0
     let left = most
     turn.inBatch = true
     try {
@@ -170,9 +174,18 @@ export class Delivery {
     }
   }
 
+  #admit(): number {
+    try {
+      return this.#life.admit()
+    } finally {
+      this.#sending.flush()
+    }
+  }
+
   /** After the last held chunk; answers how many events it delivered. */
   #finishDue(slot: number): number {
     const c = this.#connections
+    if (c.states[slot] === State.waiting) return this.#admit()
     if (c.states[slot] !== State.open) return 0
     try {
       let events = this.#receiving.endHold(slot)

@@ -1,5 +1,13 @@
-import { type Handlers, type Listener, type SockAddr, SockError, type SockManEvents } from '@sockman/core'
+import {
+  type ConnectionHandlers,
+  type Handlers,
+  type Listener,
+  type ReadHandlers,
+  type SockAddr,
+  SockError,
+} from '@sockman/core'
 import type { Announcer } from './announcer'
+import type { Backlog } from './backlog'
 import type { ListenResult, NativeEngine } from './binding'
 import { attempt, notSelectable } from './failure'
 import type { RunState } from './run-state'
@@ -7,7 +15,7 @@ import { parseAddress } from './values'
 
 /** A listener with the handlers of what it accepts. */
 export interface OwnListener extends Listener {
-  readonly handlers: Handlers
+  readonly handlers: ConnectionHandlers
   closed: boolean
 }
 
@@ -18,6 +26,7 @@ export class Listeners {
   readonly #announcer: Announcer
   readonly #handlers: Handlers
   readonly #descriptorLimit: number | null
+  readonly #backlog: Backlog
   readonly #listeners = new Map<number, OwnListener>()
 
   constructor(
@@ -26,12 +35,14 @@ export class Listeners {
     announcer: Announcer,
     handlers: Handlers,
     descriptorLimit: number | null,
+    backlog: Backlog,
   ) {
     this.#native = native
     this.#run = run
     this.#announcer = announcer
     this.#handlers = handlers
     this.#descriptorLimit = descriptorLimit
+    this.#backlog = backlog
   }
 
   get size(): number {
@@ -42,7 +53,7 @@ export class Listeners {
   }
 
   /** What `open` opens; `wanted` is the address its errors name. */
-  add(events: SockManEvents | undefined, wanted: SockAddr | undefined, open: () => ListenResult): Listener {
+  add(events: ReadHandlers | undefined, wanted: SockAddr | undefined, open: () => ListenResult): Listener {
     const handlers = this.#handlers.or(events)
     const [id, text, warnings] = attempt(open, wanted)
     this.#run.hold()
@@ -67,6 +78,7 @@ export class Listeners {
   #close(listener: OwnListener): void {
     if (listener.closed || this.#run.ended) return
     listener.closed = true
+    this.#backlog.drop(listener)
     this.#native.closeListener(listener.id)
     this.#announcer.listenerClosed(listener.address)
   }

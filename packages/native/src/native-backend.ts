@@ -15,12 +15,14 @@ import {
   isResourceError,
   type ProbeResult,
   type Rejection,
+  resolveRejected,
   resolveSockManOptions,
   SockError,
   type SockFactory,
   type SockMan,
   type SockManEvents,
   type SockManOptions,
+  settingsOf,
   type Unavailable,
   unavailableError,
 } from '@sockman/core'
@@ -107,13 +109,14 @@ export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
     createSockMan(
       events: SockManEvents,
       options: SockManOptions = {},
-      rejected: readonly Rejection[] = [],
+      rejected?: readonly Rejection[],
     ): SockMan {
       const resolved = resolveSockManOptions(options)
+      const passedOver = resolveRejected(rejected)
       const addon = load()
       if ('why' in addon) throw unavailableError(spec.name, addon.why, addon)
       const drive = chooseDrive(spec.name, drivesOf(addon), options.drive)
-      const row = formatRow({ name: spec.name, drive, settings: settingsOf(options) })
+      const row = formatRow({ name: spec.name, drive, settings: settingsOf(options, resolved) })
       const man = new NativeSockMan(events, {
         supports,
         options: resolved,
@@ -123,7 +126,7 @@ export function nativeBackend(spec: NativeBackendSpec): NativeBackend {
             drive,
             row,
             details: Object.freeze({ ...details, ...addon.libraries }),
-            rejected: Object.freeze([...rejected]),
+            rejected: passedOver,
           }),
         open(deliver) {
           const engine = openEngine(spec, addon, deliver, drive === 'inline', resolved)
@@ -332,11 +335,6 @@ function chooseDrive(name: string, drives: readonly Drive[], wanted: Drive | und
   throw new SockError(`${name} has no ${wanted} drive here, only ${drives.join(' and ')}`, {
     code: 'ERR_UNSUPPORTED_DRIVE',
   })
-}
-
-function settingsOf(options: SockManOptions): Record<string, string> {
-  const entries = Object.entries(options).filter(([key, value]) => key !== 'drive' && value !== undefined)
-  return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]))
 }
 
 /** Deno and Bun take Node-API addons, but have no libuv loop to watch. */

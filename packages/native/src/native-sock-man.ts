@@ -5,7 +5,6 @@ import {
   type ConnectionOptions,
   type ConnectionStats,
   type ConnectOptions,
-  checkEvents,
   Handlers,
   type Listener,
   type ListenOptions,
@@ -24,6 +23,7 @@ import {
   unknownConnection,
 } from '@sockman/core'
 import { Announcer } from './announcer'
+import { Backlog } from './backlog'
 import { CloseFlag, type NativeEngine } from './binding'
 import { ConnectionLife } from './connection-life'
 import { Connections, Flag } from './connections'
@@ -35,7 +35,7 @@ import { Receiving } from './receiving'
 import { RunState } from './run-state'
 import { Sending } from './sending'
 import { Turn } from './turn'
-import { addressText, takeDescriptor } from './values'
+import { addressText, takeWhileRunning } from './values'
 
 /** What a backend gives its SockMans. */
 export interface NativeSetup {
@@ -70,6 +70,7 @@ export class NativeSockMan implements SockMan {
   readonly #connections = new Connections()
   readonly #held = new HeldData()
   readonly #run: RunState
+  readonly #backlog: Backlog
   readonly #listeners: Listeners
   readonly #life: ConnectionLife
   readonly #sending: Sending
@@ -77,7 +78,6 @@ export class NativeSockMan implements SockMan {
   readonly #delivery: Delivery
 
   constructor(events: SockManEvents, { supports, options, select, open }: NativeSetup) {
-    checkEvents('events', events)
     const handlers = new Handlers(events)
     const native = open((most) => this.#delivery.deliver(most))
     this.supports = supports
@@ -88,7 +88,8 @@ export class NativeSockMan implements SockMan {
     const ring = new EventRing(native.ringMemory)
     const turn = new Turn(native, connections)
     const run = new RunState(native)
-    const listeners = new Listeners(native, run, announcer, handlers, supports.descriptorLimit)
+    const backlog = new Backlog(native, connections, turn, options.maxConnections)
+    const listeners = new Listeners(native, run, announcer, handlers, supports.descriptorLimit, backlog)
     const sending = new Sending(native, connections, turn, run, options)
     const life = new ConnectionLife({
       native,
@@ -97,6 +98,7 @@ export class NativeSockMan implements SockMan {
       held,
       sending,
       listeners,
+      backlog,
       run,
       announcer,
       handlers,
@@ -118,6 +120,7 @@ export class NativeSockMan implements SockMan {
     })
     this.#native = native
     this.#run = run
+    this.#backlog = backlog
     this.#listeners = listeners
     this.#life = life
     this.#sending = sending
@@ -141,7 +144,7 @@ export class NativeSockMan implements SockMan {
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
     const { events, noDelay, keepAlive } = resolveListenOptions(options)
     return this.#listeners.add(events, undefined, () =>
-      this.#native.adoptListener(takeDescriptor(sock, this.#run), noDelay, keepAlive),
+      this.#native.adoptListener(takeWhileRunning(sock, this.#run), noDelay, keepAlive),
     )
   }
 
@@ -226,7 +229,7 @@ export class NativeSockMan implements SockMan {
       sends: this.#sending.sends,
       events: this.#delivery.events,
       batches: this.#delivery.batches,
-      connections: this.#connections.live,
+      connections: this.#connections.live - this.#backlog.length,
       listeners: this.#listeners.size,
       bytesReceived,
       bytesSent,

@@ -126,6 +126,6 @@ export class Receiving {
   }
   #emitEof(slot: number): void {
     const c = this.#connections
-    if (!c.handlers[slot]!.eof(c.ids[slot] as ConnectionId)) this.#life.close(slot, 0, 0)
+    if (!c.handlers[slot]!.eof(c.ids[slot] as ConnectionId)) this.#life.closeByEof(slot)
   }
 }

@@ -5,6 +5,7 @@ import {
   isReceiveMemory,
   queueFull,
   type ResolvedSockManOptions,
+  resolveSendOptions,
   type SendOptions,
   SockError,
   stopped,
@@ -16,6 +17,8 @@ import { Cork } from './cork'
 import type { RunState } from './run-state'
 import type { Turn } from './turn'
 
+/** Of most sends: a call less on their way. */
+const NO_OPTIONS = resolveSendOptions(undefined)
 /** The length of a typed array itself, whatever a subclass says. */
 const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!
 
@@ -49,14 +52,13 @@ export class Sending {
   }
 
   send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
+    // A getter of the caller's may close the id or take the data's memory away, so it runs first. A `length` of the
+    // caller's own may be more than there is, and what lies behind the data in the cork is another connection's.
+    const { borrow, more } = options === undefined ? NO_OPTIONS : resolveSendOptions(options)
     if (!types.isUint8Array(data)) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
     }
-    // A getter of the caller's may close the id, so it runs before the id is looked up. A `length` of the caller's own
-    // may be more than there is, and what lies behind the data in the cork is another connection's.
     const length: number = lengthOf.call(data)
-    const more = options?.more
-    const borrow = options?.borrow
     const c = this.#connections
     if (this.#run.stopping) throw stopped()
     const slot = c.find(id)

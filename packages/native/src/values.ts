@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { invalidArgument, type Releasable, SockAddr } from '@sockman/core'
+import { type Releasable, SockAddr, takeDescriptor } from '@sockman/core'
 import type { RunState } from './run-state'
 
 /** As the native half reads it: the same grammar. */
@@ -19,16 +19,17 @@ export function parseAddress(text: string): SockAddr {
 }
 
 /** The descriptor that `sock` gives away to a SockMan that is running, also after `release` has run. */
-export function takeDescriptor(sock: Releasable, run: RunState): number {
-  const release = sock?.release
-  if (typeof release !== 'function') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
-  }
-  run.assertRunning()
-  const fd = release.call(sock)
-  if (!Number.isInteger(fd) || fd < 0)
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', fd)
-  if (run.stopping) closeSync(fd)
+export function takeWhileRunning(sock: Releasable, run: RunState): number {
+  const fd = takeDescriptor(sock, () => run.assertRunning())
+  if (run.stopping) closeAny(fd)
   run.assertRunning()
   return fd
+}
+
+function closeAny(fd: number): void {
+  try {
+    closeSync(fd)
+  } catch {
+    // It was no descriptor.
+  }
 }

@@ -1,6 +1,7 @@
 import {
   checkEvents,
   invalidArgument,
+  isObject,
   type Requirements,
   resolveSockManOptions,
   type SockError,
@@ -32,20 +33,21 @@ export interface CreateOptions extends SockManOptions {
  *   `EMFILE` … as they are: a shortage that is not one mechanism's alone is no reason to take another engine;
  *   `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`
  */
-export async function createSockMan(
-  events: SockManEvents,
-  { backend, require, ignoreEnv = false, ...beside }: CreateOptions = {},
-): Promise<SockMan> {
+export async function createSockMan(events: SockManEvents, options: CreateOptions = {}): Promise<SockMan> {
   checkEvents('events', events)
+  if (!isObject(options)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options', 'an object', options)
+  const { backend, require, ignoreEnv = false, ...beside } = options
+  if (typeof ignoreEnv !== 'boolean')
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.ignoreEnv', 'true or false', ignoreEnv)
   const request = readRequest(backend, ignoreEnv)
   assertNoContradiction(request, beside)
-  const options = { ...beside, ...request.options }
-  resolveSockManOptions(options)
+  const settings = { ...beside, ...request.options }
+  resolveSockManOptions(settings)
   const refused: Refused[] = []
   for (;;) {
-    const { backend, drive, rejected } = await choose(request, options.drive, require, refused)
+    const { backend, drive, rejected } = await choose(request, settings.drive, require, refused)
     try {
-      return backend.createSockMan(events, { ...options, drive }, rejected)
+      return backend.createSockMan(events, { ...settings, drive }, rejected)
     } catch (error) {
       if (request.row.name !== 'auto' || (error as SockError).code !== 'ERR_BACKEND_UNAVAILABLE') throw error
       // The probe had less to ask for, or what it gave back is not free yet.

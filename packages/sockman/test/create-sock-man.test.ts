@@ -16,7 +16,7 @@ async function select(options?: CreateOptions) {
   return man.selection
 }
 
-async function failure(options: object): Promise<SockError> {
+async function failure(options: object | null): Promise<SockError> {
   const result = await createSockMan({}, options as CreateOptions).catch((error: SockError) => error)
   expect(result).toBeInstanceOf(Error)
   return result as SockError
@@ -173,6 +173,9 @@ test('require and drive filter auto, and hold for a name', async () => {
 
 test.each([
   [{ backend: 1 }, 'ERR_INVALID_ARG_TYPE'],
+  [null, 'ERR_INVALID_ARG_TYPE'],
+  [{ ignoreEnv: 'no' }, 'ERR_INVALID_ARG_TYPE'],
+  [{ require: null }, 'ERR_INVALID_ARG_TYPE'],
   [{ backend: `${SURE}:thread`, drive: 'inline' }, 'ERR_INVALID_ARG_VALUE'],
   [{ backend: `${SURE}:receivePool=8M`, receivePool: 1 << 20 }, 'ERR_INVALID_ARG_VALUE'],
   [{ backend: SURE, receivePol: 1 }, 'ERR_UNKNOWN_OPTION'],

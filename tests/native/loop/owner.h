@@ -18,15 +18,17 @@ using Loop = SockLoop<ScriptedEngine>;
 
 /// What both threads share, as the binding has it.
 struct World {
-  static constexpr size_t kBlock = 4096, kPool = 16 * kBlock;
+  static constexpr size_t kBlock = 16 * 1024, kPool = 16 * kBlock, kWindow = 1024;
 
   explicit World(uint32_t seed, uint32_t maxConnections)
-      : region(*Region::map(kPool)),
+      : maxConnections(maxConnections),
+        region(*Region::map(kPool)),
         ring(*Region::map(sizeof(EventRing::Shared))),
         pool(region, kBlock, kPool, kPool),
         loop(std::make_unique<ScriptedEngine>(pool, seed), pool, ring, connections, listeners,
-             {.receiveWindow = kBlock / 4, .maxConnections = maxConnections}) {}
+             {.receiveWindow = kWindow, .maxConnections = maxConnections}) {}
 
+  const uint32_t maxConnections;
   CommandCount commands;
   Loop::Connections connections{commands};
   Loop::Listeners listeners{commands};
@@ -100,6 +102,18 @@ class Owner {
     post(Name{}, Op::stop);
   }
   bool stopped() const SOCKMAN_REQUIRES(javascriptThread) { return stopped_; }
+
+  /// While each thread has done what the other asked for, the engine is asked for all that may come: whoever reads gets
+  /// data, and whoever listens gets connections, up to `maxConnections`.
+  void assertServed() const SOCKMAN_REQUIRES(javascriptThread) {
+    for (const auto& [slot, life] : lives_) {
+      const bool reads = life.state == State::open && !life.paused && !life.eof;
+      SOCKMAN_CHECK(!reads || life.c->receiving);
+    }
+    const bool full = world_.maxConnections > 0 && lives_.size() >= world_.maxConnections;
+    for (const auto& [number, listener] : listeners_)
+      SOCKMAN_CHECK(full || listener.closed || listener.port->accepting);
+  }
   size_t live() const SOCKMAN_REQUIRES(javascriptThread) { return lives_.size(); }
 
   /// The words of a ring, as TypeScript reads them.
@@ -108,6 +122,9 @@ class Owner {
   }
 
  private:
+  /// ms, of which none passes: the driving thread says when time is over.
+  static constexpr int64_t kTimeout = 1 << 20;
+
   enum class State { connecting, open, failed, closing };
   struct Life {
     Loop::Connection* c;
@@ -118,6 +135,7 @@ class Owner {
     bool eof = false, shutdown = false, paused = false, stopped = false;
   };
   struct OwnListener {
+    Loop::Listener* port;
     Name name;
     bool closed = false;
   };
@@ -136,13 +154,19 @@ class Owner {
   }
   void connect() SOCKMAN_REQUIRES(javascriptThread) {
     Life& life = begin(State::connecting);
+    life.c->fd = Fd(openSocket(dice_));
     const bool wait = !dice_.oneIn(3);
-    post(life, Op::connect, wait ? EINPROGRESS : dice_.oneIn(2) ? 0 : ECONNREFUSED);
+    post(life, Op::connect,
+         wait             ? EINPROGRESS
+         : dice_.oneIn(2) ? 0
+                          : ECONNREFUSED,
+         dice_.oneIn(2) ? kTimeout : 0);
   }
   void listen() SOCKMAN_REQUIRES(javascriptThread) {
     if (listeners_.size() >= 3) return;
     Loop::Listener* listener = world_.listeners.allocate(++numbers_);
-    listeners_[listener->number] = {listener->name};
+    listener->fd = Fd(::eventfd(0, EFD_CLOEXEC));
+    listeners_[listener->number] = {listener, listener->name};
     post(listener->name, Op::listen);
   }
   void closeListener() SOCKMAN_REQUIRES(javascriptThread) {
@@ -166,8 +190,8 @@ class Owner {
   }
   void close(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     life.state = State::closing;
-    // A flush ends with the queue or an error here: its deadline is far away.
-    post(life, Op::close, dice_.oneIn(3) ? kCloseFlush : 0, 1 << 20);
+    const int32_t reset = dice_.oneIn(3) ? kCloseReset : 0;
+    post(life, Op::close, (dice_.oneIn(3) ? kCloseFlush : 0) | reset, kTimeout);
   }
   void post(const Life& life, Op op, int32_t value = 0, int64_t amount = 0)
       SOCKMAN_REQUIRES(javascriptThread) {
@@ -190,6 +214,7 @@ class Owner {
       case Event::listenerClosed: {
         const auto listener = listeners_.find(record.slot);
         SOCKMAN_CHECK(listener != listeners_.end() && listener->second.closed);
+        SOCKMAN_CHECK(!listener->second.port->fd);
         world_.listeners.free(listener->second.name.slot);
         listeners_.erase(listener);
         return;
@@ -232,10 +257,14 @@ class Owner {
   }
   void accepted(const Record& record, uint32_t position) SOCKMAN_REQUIRES(javascriptThread) {
     Fd fd(world_.ring.takeDescriptor(position));
-    SOCKMAN_CHECK(fd && listeners_.count(record.slot) == 1);
-    if (stopping_) return;
+    const auto listener = listeners_.find(record.slot);
+    SOCKMAN_CHECK(fd && listener != listeners_.end());
+    if (stopping_) return post({.op = Op::refuse, .chunk = nullptr});
+    if (dice_.oneIn(8))
+      return post({.op = Op::refuse, .value = EMFILE, .name = listener->second.name, .chunk = nullptr});
     Life& life = begin(State::open);
-    post(life, Op::open);
+    life.c->fd = std::move(fd);
+    post(life, Op::open, kAccepted);
     if (dice_.oneIn(4)) return close(life);
     post(life, Op::start);
   }
@@ -257,7 +286,7 @@ class Owner {
   }
   void closed(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     const auto unsent = static_cast<uint64_t>(life.c->shared.queued.load(std::memory_order_acquire));
-    SOCKMAN_CHECK(unsent == life.sent - life.c->sent);
+    SOCKMAN_CHECK(unsent == life.sent - life.c->sent && !life.c->fd);
     const int32_t slot = life.c->name.slot;
     lives_.erase(slot);
     world_.connections.free(slot);

@@ -6,6 +6,7 @@
 #include <sockman/check.h>
 #include <sockman/engine.h>
 #include <sockman/roles.h>
+#include <sockman/sys/socket.h>
 
 #include <cstring>
 #include <vector>
@@ -13,6 +14,15 @@
 #include "../seeds.h"
 
 namespace sockman::test {
+
+/// A descriptor for the calls of the loop's own: a socket whose other end is gone, or one that refuses each of them.
+inline int openSocket(Dice& dice) {
+  if (dice.oneIn(2)) return ::eventfd(0, EFD_CLOEXEC);
+  int ends[2];
+  SOCKMAN_CHECK(sys::socketpair(ends) == 0);
+  ::close(ends[1]);
+  return ends[0];
+}
 
 /// Bytes are words that name their connection: what arrives anywhere else shows.
 class ScriptedEngine {
@@ -86,8 +96,7 @@ class ScriptedEngine {
         port.connecting = false;
         sink.connected(port, dice_.oneIn(2) ? ECONNREFUSED : 0);
       } else if (port.accepting && sink.hasRoom() && dice_.oneIn(2)) {
-        if (port.once) port.accepting = false;
-        sink.accepted(port, ::eventfd(0, EFD_CLOEXEC));
+        finishAccept(port, sink);
       } else if (port.sending && dice_.oneIn(2)) {
         finishSend(port, sink);
       } else if (port.receiving && sink.hasRoom() && dice_.oneIn(2)) {
@@ -112,10 +121,21 @@ class ScriptedEngine {
   /// What was under way when the port was to be forgotten may have been done by then.
   template <class Sink>
   void finishInFlight(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
-    if (port.accepting && dice_.oneIn(2)) sink.accepted(port, ::eventfd(0, EFD_CLOEXEC));
+    if (port.accepting && dice_.oneIn(2)) finishAccept(port, sink);
+    if (port.connecting && dice_.oneIn(2)) sink.connected(port, dice_.oneIn(2) ? ECONNREFUSED : 0);
     if (port.sending && dice_.oneIn(2)) finishSend(port, sink);
     if (port.receiving && dice_.oneIn(2) && sink.hasRoom()) finishReceive(port, sink);
     port.accepting = port.connecting = port.receiving = port.sending = false;
+  }
+
+  template <class Sink>
+  void finishAccept(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
+    if (dice_.oneIn(10)) {
+      port.accepting = false;
+      return sink.acceptFailed(port, dice_.oneIn(2) ? EMFILE : ECONNABORTED);
+    }
+    if (port.once) port.accepting = false;
+    sink.accepted(port, openSocket(dice_));
   }
 
   template <class Sink>

@@ -25,6 +25,8 @@ class Driver {
     world_.commands.execute(executed);
   }
   void reap() SOCKMAN_REQUIRES(drivingThread) { world_.loop.engine().reap(world_.loop); }
+  /// All time limits are over.
+  void expire() SOCKMAN_REQUIRES(drivingThread) { world_.loop.expire(kNever - 1); }
   void publish() SOCKMAN_REQUIRES(drivingThread) { world_.loop.publish(); }
   bool finished() SOCKMAN_REQUIRES(drivingThread) { return world_.loop.finished(); }
   void discard() SOCKMAN_REQUIRES(drivingThread) { world_.loop.discard(); }
@@ -57,16 +59,26 @@ void interleave(uint32_t seed, bool stopInTheEnd) {
       case 4:
         owner.consume(1 + dice.roll(4));
         return;
+      case 5:
+        if (dice.oneIn(8)) driver.expire();
+        return;
       default:
         return owner.act();
     }
   };
-  for (; step < 400; step++) turn(dice.roll(9));
+  for (; step < 400; step++) turn(dice.roll(10));
   if (!stopInTheEnd) return driver.discard();
+  do {
+    driver.take();
+    driver.execute();
+    driver.expire();
+    driver.publish();
+  } while (owner.consume(1000) > 0 || !world.queue.empty() || world.ring.consumed());
+  owner.assertServed();
   owner.stop();
   for (; !owner.stopped(); step++) {
     SOCKMAN_CHECK(step < 100'000);
-    turn(dice.roll(5));
+    turn(dice.roll(6));
     if (!driver.finished()) continue;
     driver.publish();
     while (owner.consume(100) > 0) driver.publish();
@@ -213,19 +225,150 @@ TEST(gathered, "100 000 sends of one byte wait in few chunks, in their order (N6
   it.driver.discard();
 }
 
+/// The error that the loop tells of: the last record.
+const Record& lastRecord(Refused& it) SOCKMAN_REQUIRES(drivingThread) {
+  it.driver.publish();
+  const EventRing::Shared& shared = *Owner::shared(it.world.ring);
+  return shared.records[(shared.tail.load() - 1) % EventRing::kCapacity];
+}
+
+TEST(firstError, "the first error is told, at the end of what can still be read (N15)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection& c = stuck(it, 1);
+  int ends[2];
+  SOCKMAN_CHECK(sys::socketpair(ends) == 0);
+  c.fd = Fd(ends[0]);
+  const Fd peer(ends[1]);
+  SOCKMAN_CHECK(::write(peer.get(), "x", 1) == 1);
+  it.post(c.name, Op::start);
+  it.run();
+  c.sending = false;
+  it.world.loop.sent(c, -ECONNABORTED);
+  SOCKMAN_CHECK(c.receiving && !c.driving.failed);
+  c.receiving = false;
+  it.world.loop.receiveEnded(c, ECONNRESET);
+  const Record& told = lastRecord(it);
+  SOCKMAN_CHECK(told.event == Event::error && told.a == ECONNABORTED && told.b == 1 && told.length == 1);
+  it.driver.discard();
+}
+
+void postFlush(Refused& it, Name name) SOCKMAN_REQUIRES(javascriptThread) {
+  it.world.commands.post();
+  it.world.queue.push(
+      {.op = Op::close, .value = kCloseFlush, .name = name, .amount = 60'000, .chunk = nullptr});
+}
+
 TEST(stoppedFlush, "stop ends a flush under way") {
   javascriptThread.assertHeld();
   drivingThread.assertHeld();
   Refused it;
   Loop::Connection& c = stuck(it, 1);
-  it.world.commands.post();
-  it.world.queue.push(
-      {.op = Op::close, .value = kCloseFlush, .name = c.name, .amount = 60'000, .chunk = nullptr});
+  postFlush(it, c.name);
   it.run();
   SOCKMAN_CHECK(c.driving.flushing && !c.driving.closing);
   it.post(Name{}, Op::stop);
   it.run();
   SOCKMAN_CHECK(c.driving.closing);
+}
+
+/// A connection with a socket, of which a flush is under way: one chunk of one byte is queued. It was paused, and its
+/// window full.
+struct Flushed : Refused {
+  Fd peer;
+  Loop::Connection* c;
+
+  Flushed() SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
+    c = &stuck(*this, 1);
+    int ends[2];
+    SOCKMAN_CHECK(sys::socketpair(ends) == 0);
+    c->fd = Fd(ends[0]);
+    peer = Fd(ends[1]);
+    post(c->name, Op::start);
+    post(c->name, Op::hold);
+    run();
+    receive(World::kWindow);
+    SOCKMAN_CHECK(c->driving.windowClosed && c->driving.held && !c->receiving && c->room == 0);
+    postFlush(*this, c->name);
+    run();
+  }
+  void receive(size_t length) SOCKMAN_REQUIRES(drivingThread) {
+    FillingBlock block(world.pool);
+    SOCKMAN_CHECK(block.ensure());
+    world.loop.received(*c, block.index(), block.fill(length), length);
+  }
+  void sendAll() SOCKMAN_REQUIRES(drivingThread) {
+    c->sending = false;
+    world.loop.sent(*c, 1);
+  }
+  bool peerSeesEnd() const {
+    char byte;
+    return sys::recv(peer.get(), &byte, 1) == 0;
+  }
+};
+
+TEST(lingering,
+     "a flush sends the queue, then our end, drops what comes, and is over at the peer's end (N69)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Flushed it;
+  SOCKMAN_CHECK(it.c->receiving && it.c->room > 0 && !it.peerSeesEnd());
+  const size_t free = it.world.pool.freeCount();
+  for (int n = 0; n < 100; n++) it.receive(100);
+  SOCKMAN_CHECK(it.c->receiving && it.c->room > 0 && it.world.pool.freeCount() == free);
+  it.sendAll();
+  SOCKMAN_CHECK(it.peerSeesEnd() && it.c->driving.flushing && !it.c->driving.closing && it.c->deadline);
+  it.c->receiving = false;
+  it.world.loop.receiveEnded(*it.c, 0);
+  SOCKMAN_CHECK(it.c->driving.closing && !it.c->deadline && it.c->shared.queued.load() == 0);
+}
+
+TEST(lingeringEnded, "a flush whose peer has ended sends its queue, and is over with our end") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Flushed it;
+  it.c->receiving = false;
+  it.world.loop.receiveEnded(*it.c, 0);
+  SOCKMAN_CHECK(!it.c->driving.closing && !it.peerSeesEnd());
+  it.sendAll();
+  SOCKMAN_CHECK(it.peerSeesEnd() && it.c->driving.closing && !it.c->deadline);
+}
+
+TEST(lingeringBroken, "a flush ends with an error, and at its bound; what was not sent is unsent") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  for (int how = 0; how < 4; how++) {
+    Flushed it;
+    if (how == 0) it.world.loop.receiveEnded(*it.c, ECONNRESET);
+    if (how == 1) it.world.loop.hungUp(*it.c, ECONNRESET);
+    if (how == 2) it.world.loop.sent(*it.c, -EPIPE);
+    if (how == 3) it.world.loop.expire(now() + 61'000 * kMillisecond);
+    SOCKMAN_CHECK(it.c->driving.closing && !it.c->deadline && it.c->shared.queued.load() == 1);
+  }
+}
+
+TEST(flushedConnect,
+     "a flush of a connect under way keeps its bound, and one of a connect that failed has none") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  for (const int error : {0, ECONNREFUSED}) {
+    Refused it;
+    Loop::Connection* c = it.world.connections.allocate();
+    it.post(c->name, Op::connect, nullptr, EINPROGRESS);
+    Chunk::Ptr chunk = Chunk::make(1);
+    c->shared.queued.fetch_add(1);
+    it.post(c->name, Op::send, std::move(chunk));
+    postFlush(it, c->name);
+    it.run();
+    SOCKMAN_CHECK(c->driving.flushing && c->deadline);
+    it.world.loop.connected(*c, error);
+    SOCKMAN_CHECK(c->driving.closing == (error != 0) && c->deadline.has_value() == (error == 0));
+    postFlush(it, c->name);
+    it.run();
+    SOCKMAN_CHECK(c->deadline.has_value() == (error == 0));
+    it.driver.discard();
+  }
 }
 
 /// What wakes a thread of the model: a flag that `wait` takes.

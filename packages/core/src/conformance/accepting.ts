@@ -4,7 +4,7 @@ import type { ConnectionId } from '../sock-man'
 import { type Case, needsDescriptors } from './harness'
 import { assertFast, Stopwatch, timed } from './limit'
 import { assertQuiet } from './measure'
-import { openDescriptors } from './trial'
+import { nextTurn, openDescriptors } from './trial'
 
 /** C19, C23–C26: connections that come in. */
 export const accepting: readonly Case[] = [
@@ -139,6 +139,95 @@ export const accepting: readonly Case[] = [
       man.close(first.id)
       await log.until('the third connection', () => log.accepted.length === 3)
       assert.equal((await log.receive(log.accepted[2]!, 8)).toString(), 'patience')
+    },
+  },
+  {
+    title:
+      'C26 maxConnections holds for all listeners together, with what was connected and adopted counted in',
+    async run(trial) {
+      const live = new Set<ConnectionId>()
+      let most = 0
+      const watched = trial.open(
+        {
+          onAccepted: (id) => {
+            live.add(id)
+            most = Math.max(most, live.size, man.stats().connections)
+          },
+          onClosed: (id) => void live.delete(id),
+        },
+        { maxConnections: 2 },
+      )
+      const { man, log } = watched
+      const clients = trial.open()
+      const server = await trial.network.listen()
+      const listeners = Array.from({ length: 4 }, () => man.listen(trial.network.address()))
+      await nextTurn()
+      for (let round = 0; round < 3; round++) {
+        const before = log.accepted.length
+        // All of it in one turn, while every listener has a connection to accept.
+        const ids = listeners.map(({ address }) => clients.man.connect(address))
+        const own = man.connect(server.address)
+        live.add(own)
+        for (const id of ids) clients.man.send(id, Buffer.from('patience'))
+        for (let served = 0; served < ids.length; served++) {
+          await log.until('the next to be accepted', () => log.accepted.length > before + served)
+          const id = log.accepted[before + served]!
+          assert.equal((await log.receive(id, 8)).toString(), 'patience')
+          man.close(id)
+          if (served === 0) man.close(own)
+        }
+        await log.until('all to be closed', () => live.size === 0)
+      }
+      assert.equal(most, 2)
+      assert.equal(man.stats().accepted, 12)
+    },
+  },
+  {
+    title: 'C26 what was accepted of a listener that closes in the same batch is told at once or ends',
+    async run(trial) {
+      const watched = trial.open(
+        {
+          onAccepted: (_, _me, _them, own) => {
+            if (log.accepted.length > 1) return
+            man.connect(server.address)
+            for (const listener of listeners) if (listener !== own) listener.close()
+          },
+        },
+        { maxConnections: 2 },
+      )
+      const { man, log } = watched
+      const clients = trial.open()
+      const server = await trial.network.listen()
+      const listeners = [man.listen(trial.network.address()), man.listen(trial.network.address())]
+      const ids = listeners.map(({ address }) => clients.man.connect(address))
+      await clients.log.until('one of them to end', () =>
+        ids.some((id) => ['eof', 'error', 'connectFailed'].some((event) => clients.log.had(id, event))),
+      )
+      assert.equal(log.accepted.length, 1)
+    },
+  },
+  {
+    title: 'C26 a listener that closes ends what waits for a place',
+    async run(trial) {
+      const watched = trial.open({}, { maxConnections: 1 })
+      const { man, log } = watched
+      const listeners = Array.from({ length: 4 }, () => man.listen(trial.network.address()))
+      const peers = await Promise.all(listeners.map(({ address }) => trial.network.connect(`${address}`)))
+      await log.until('the first connection', () => log.accepted.length === 1)
+      for (const listener of listeners) listener.close()
+      // All but the first are at their end before the first is closed.
+      let [ended, waitedEnded] = [0, (): void => {}]
+      const waited = new Promise<void>((resolve) => {
+        waitedEnded = resolve
+      })
+      const ends = peers.map(async (peer) => {
+        await peer.receiveInto(() => {})
+        if (++ended === 3) waitedEnded()
+      })
+      await waited
+      man.close(log.accepted[0]!)
+      await Promise.all(ends)
+      assert.equal(log.accepted.length, 1)
     },
   },
 ]

@@ -1,8 +1,10 @@
 import type { Backend } from '../backend'
 import { accepting } from './accepting'
+import { oddArguments } from './arguments'
 import { borrowing } from './borrowing'
 import { closing } from './closing'
 import { connecting } from './connecting'
+import { contexts } from './contexts'
 import { ending } from './ending'
 import { fairness } from './fairness'
 import { type ConformanceOptions, runCases } from './harness'
@@ -35,6 +37,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     interrupting,
     identity,
     names,
+    oddArguments,
     accepting,
     connecting,
     waiting,
@@ -44,6 +47,7 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     borrowing,
     closing,
     observation,
+    contexts,
     ownership,
     limits,
   ]

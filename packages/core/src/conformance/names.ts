@@ -223,7 +223,8 @@ export const names: readonly Case[] = [
     },
   },
   {
-    title: 'C80 getters of the caller’s that close the id, and a length that is more than there is',
+    title:
+      'C80 getters of the caller’s that close the id or take the data away, and a length that is more than there is',
     async run(trial) {
       const watched = trial.open()
       const { man, log } = watched
@@ -242,6 +243,14 @@ export const names: readonly Case[] = [
           return false
         },
       }
+      const secret = Uint8Array.from(Buffer.from('taken away'))
+      const taking = {
+        get more(): boolean {
+          structuredClone(secret.buffer, { transfer: [secret.buffer] })
+          return false
+        },
+      }
+      throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, secret, taking))
       throwsCode('ERR_UNKNOWN_CONNECTION', () => man.send(id, Buffer.from('too late'), closing))
       const chunks: Buffer[] = []
       await peer.receiveInto((chunk) => void chunks.push(chunk))

@@ -5,6 +5,7 @@ import { parentPort, Worker } from 'node:worker_threads'
 import type { SockError } from '../errors'
 import type { ConnectionId, SockMan, SockManEvents } from '../sock-man'
 import type { Stage } from './child'
+import { contextScenarios } from './context-scenarios'
 import { limitScenarios } from './limit-scenarios'
 import { reach } from './stages'
 
@@ -12,6 +13,7 @@ type Scenario = (stage: Stage) => void
 
 /** What `child.ts` can run: each prints lines for its case, and ends by having nothing left to do. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
+  ...contextScenarios,
   ...limitScenarios,
 
   /** C3: a directory that may not be written to. */

@@ -1,5 +1,6 @@
 import { invalidArgument, SockError } from '../errors'
 import type { ThreadInterrupt } from '../interrupt'
+import { isRevoked } from '../objects'
 import type { ClockMode } from './memory-network'
 import { type Entry, Schedule, type Target } from './schedule'
 import { block, later, nextTurn, type Pending, throwUncaught, turn } from './turn'
@@ -53,7 +54,7 @@ export abstract class Clock {
     return this.limit(this.now + duration('ms', ms), new Timer(callback), 0)
   }
 
-  clearTimeout = (timer: Entry | undefined): void => this.cancel(timer)
+  clearTimeout = (timer: Entry | undefined): void => this.cancel(isRevoked(timer) ? undefined : timer)
 
   sleep = (ms: number): Promise<void> => new Promise((resolve) => void this.setTimeout(resolve, ms))
 

@@ -1,8 +1,8 @@
 import type { AbortWatch } from '../abort-watch'
 import type { SockAddr } from '../address'
 import { SockError } from '../errors'
-import type { Handlers } from '../handlers'
-import type { ResolvedSockManOptions } from '../options'
+import type { ConnectionHandlers } from '../handlers'
+import { FLUSH_TIMEOUT, type ResolvedSockManOptions } from '../options'
 import { isReceiveMemory } from '../receive-memory'
 import { aborted } from '../refusals'
 import type { ConnectionId, ConnectionStats } from '../sock-man'
@@ -69,7 +69,7 @@ export class Connection implements EndpointOwner, Target {
   /** Of its connect, while that is pending. */
   watch: AbortWatch | undefined
   readonly #home: ConnectionHome
-  readonly #handlers: Handlers
+  readonly #handlers: ConnectionHandlers
   #queue: SendQueue | undefined
   #paused = false
   #shutdown = false
@@ -77,6 +77,7 @@ export class Connection implements EndpointOwner, Target {
   #more = false
   #eof = false
   #flushing = false
+  #reset = false
   #aborted = false
   #expired = false
   #deadline: Entry | undefined
@@ -86,7 +87,13 @@ export class Connection implements EndpointOwner, Target {
   #lastReceive = 0
   #lastSend = 0
 
-  constructor(home: ConnectionHome, id: ConnectionId, endpoint: Endpoint, handlers: Handlers, state: number) {
+  constructor(
+    home: ConnectionHome,
+    id: ConnectionId,
+    endpoint: Endpoint,
+    handlers: ConnectionHandlers,
+    state: number,
+  ) {
     this.#home = home
     this.id = id
     this.endpoint = endpoint
@@ -189,6 +196,7 @@ export class Connection implements EndpointOwner, Target {
   /** What is queued goes to the kernel as far as it takes it; false when a borrowed buffer is gone. */
   flush(): boolean {
     if (this.state === State.connecting || this.state === State.failed) return true
+    if (!this.endpoint.connected) return true
     if (this.#unflushed > 0 && !this.#queue!.drain((...part) => this.#write(...part))) return false
     if (this.#shutdown && this.#unflushed === 0) this.endpoint.shutdown()
     return true
@@ -217,16 +225,21 @@ export class Connection implements EndpointOwner, Target {
   close({ flush, timeout, reset }: { flush: boolean; timeout: number; reset: boolean }): void {
     this.flush()
     this.#unlimit()
-    const failed = this.state === State.failed
-    if (!failed) this.#unsent = this.#unflushed
-    // Before it is connected there is nobody to flush to.
-    this.#flushing = flush && this.state === State.open && this.#unsent > 0
+    if (this.state !== State.failed) this.#unsent = this.#unflushed
+    const able = this.state === State.open || (this.state === State.connecting && this.#unsent > 0)
+    this.#flushing = flush && able && this.endpoint.error === 0
+    this.#reset = reset
+    this.#expired = false
     this.state = State.closing
     if (this.#flushing) this.limit(timeout)
-    else if (reset) this.endpoint.reset()
-    else this.endpoint.close()
+    else this.#leave()
     this.#home.enlist(this)
     this.#unwatch()
+  }
+
+  #leave(): void {
+    if (this.#reset) this.endpoint.reset()
+    else this.endpoint.close()
   }
 
   abort(): void {
@@ -301,7 +314,7 @@ export class Connection implements EndpointOwner, Target {
     }
     if (this.#eof || !endpoint.atEnd) return false
     this.#eof = true
-    return this.#handlers.eof(this.id) || this.#closeItself()
+    return this.#handlers.eof(this.id) || this.#closeItself(true)
   }
 
   #receive(): void {
@@ -328,28 +341,42 @@ export class Connection implements EndpointOwner, Target {
     })
     this.state = State.failed
     this.#queue = undefined
-    return this.#handlers.error(this.id, error) || this.#closeItself()
+    return this.#handlers.error(this.id, error) || this.#closeItself(false)
   }
 
   /** There was no handler to tell. */
-  #closeItself(): false {
-    this.close({ flush: false, timeout: 0, reset: false })
+  #closeItself(flush: boolean): false {
+    this.close({ flush, timeout: FLUSH_TIMEOUT, reset: false })
     return false
   }
 
   #visitClosing(): boolean {
     if (this.#flushing) {
-      // Bytes that nobody will read must not turn the end into a reset (C69).
-      this.endpoint.incoming?.discard()
-      const able = this.flush() && this.endpoint.error === 0
-      this.#unsent = this.#unflushed
-      if (able && this.#unsent > 0 && !this.#expired) return false
-      this.endpoint.close()
+      if (!this.#lingered()) return false
+      this.#leave()
     }
     this.#unlimit()
     this.state = State.ended
     this.#home.leave(this, 'closed')
     if (!this.refused) this.#handlers.closed(this.id, this.#unsent)
+    return true
+  }
+
+  /**
+   * Goes on with a flush; whether it is over. What comes is dropped: left unread, it would make a reset of the close (C69),
+   * and that takes from the peer what it has not read yet.
+   */
+  #lingered(): boolean {
+    const { endpoint } = this
+    endpoint.incoming?.discard()
+    const able = this.flush()
+    this.#unsent = this.#unflushed
+    if (able && endpoint.connected && this.#unsent === 0) endpoint.shutdown()
+    const lost = endpoint.error !== 0 || (this.#expired && this.#reset)
+    if (lost) this.#unsent += endpoint.unacknowledged
+    if (lost || !able || this.#expired) return true
+    if (this.#unsent > 0 || !endpoint.atEnd) return false
+    this.#reset = false // would take what is on its way, and end nothing
     return true
   }
 

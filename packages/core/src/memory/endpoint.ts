@@ -48,6 +48,11 @@ export class Endpoint {
     return this.incoming?.available ?? 0
   }
 
+  /** Bytes that were written, and that the other side has not got. */
+  get unacknowledged(): number {
+    return this.outgoing?.unacknowledged ?? 0
+  }
+
   /** Whether a read would answer the end of the stream. */
   get atEnd(): boolean {
     return this.incoming?.atEnd ?? false

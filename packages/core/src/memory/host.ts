@@ -2,8 +2,8 @@ import type { ProbeResult } from '../backend'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
 import { invalidArgument, SockError } from '../errors'
-import { resolveSockManOptions, type SockManOptions } from '../options'
-import { formatRow } from '../row'
+import { resolveRejected, resolveSockManOptions, type SockManOptions } from '../options'
+import { formatRow, settingsOf } from '../row'
 import type { SockFactory } from '../sock/factory'
 import type { Rejection, SelectionReport, SockMan, SockManEvents } from '../sock-man'
 import type { Kernel } from './kernel'
@@ -62,25 +62,23 @@ export class Host implements MemoryHost {
   createSockMan(
     events: SockManEvents,
     options: SockManOptions = {},
-    rejected: readonly Rejection[] = [],
+    rejected?: readonly Rejection[],
   ): SockMan {
     const resolved = resolveSockManOptions(options)
     // Stricter than a kernel, unless told not to be.
-    resolved.poison = options.poison ?? true
-    const drive = options.drive ?? 'inline'
+    if (options.poison === undefined) resolved.poison = true
+    const { drive = 'inline' } = options
     if (drive !== 'inline') {
       if (drive !== 'thread')
         throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options.drive', "'thread' or 'inline'", drive)
       throw new SockError('memory has no thread drive here, only inline', { code: 'ERR_UNSUPPORTED_DRIVE' })
     }
-    const given = Object.entries(options).filter(([key, value]) => key !== 'drive' && value !== undefined)
-    const settings = Object.fromEntries(given.map(([key, value]) => [key, String(value)]))
     const selection = Object.freeze({
       backend: this.name,
       drive,
-      row: formatRow({ name: this.name, drive, settings }),
+      row: formatRow({ name: this.name, drive, settings: settingsOf(options, resolved) }),
       details: this.#details,
-      rejected: Object.freeze([...rejected]),
+      rejected: resolveRejected(rejected),
     })
     const man = new MemorySockMan(events, { supports, selection, options: resolved }, this.kernel)
     if (channels.selection.hasSubscribers) channels.selection.publish(selection)

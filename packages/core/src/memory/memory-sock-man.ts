@@ -2,21 +2,22 @@ import { AbortWatch } from '../abort-watch'
 import { SockAddr } from '../address'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
-import { invalidArgument, SockError } from '../errors'
-import { Handlers } from '../handlers'
+import { SockError } from '../errors'
+import { type ConnectionHandlers, Handlers } from '../handlers'
 import {
   type ConnectionOptions,
   type ConnectOptions,
-  checkEvents,
   type ListenOptions,
   type ResolvedSockManOptions,
   resolveCloseOptions,
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveSendOptions,
 } from '../options'
-import { queueFull, stopped, unknownConnection } from '../refusals'
-import { checkBytes } from '../sock/options'
+import { checkId, queueFull, stopped, unknownConnection } from '../refusals'
+import { takeDescriptor } from '../releasing'
+import { checkBytes, plain } from '../sock/options'
 import type {
   CloseOptions,
   ConnectionId,
@@ -36,15 +37,12 @@ import type { Listening } from './listening'
 import { ReceiveBuffer } from './receive-buffer'
 import type { Target } from './schedule'
 import type { Socket } from './socket'
-import { asyncContext, throwUncaught, turn } from './turn'
+import { throwUncaught, turn } from './turn'
 import type { World } from './world'
 
 const EINVAL = -22
 const ENOTSOCK = -88
 const ENOTCONN = -107
-const NO_OPTIONS: SendOptions = {}
-/** The length of a typed array itself, whatever a subclass says. */
-const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!
 
 /** What a host gives its SockMans. */
 export interface MemorySetup {
@@ -81,8 +79,6 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #ready: (Connection | MemoryListener)[] = []
   /** Sends of the callback under way wait in these. */
   readonly #corked: Connection[] = []
-  /** That of its creation, for the handlers. */
-  readonly #context = asyncContext()
   #lastConnection = 0
   #lastListener = 0
   #inBatch = false
@@ -91,13 +87,12 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #stopping: Promise<void> | undefined
 
   constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel) {
-    checkEvents('events', events)
+    this.#handlers = new Handlers(events)
     this.supports = setup.supports
     this.selection = setup.selection
     this.options = setup.options
     this.world = kernel.world
     this.#kernel = kernel
-    this.#handlers = new Handlers(events)
     this.buffer = new ReceiveBuffer(
       Math.min(setup.options.receiveBlock, this.world.receiveBuffer),
       setup.options.poison,
@@ -127,7 +122,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
-  #addListener(listening: Listening, handlers: Handlers): Listener {
+  #addListener(listening: Listening, handlers: ConnectionHandlers): Listener {
     const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers)
     this.#listeners.add(listener)
     listener.changed()
@@ -183,14 +178,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   #take(sock: Releasable): Socket {
-    const release = sock?.release
-    if (typeof release !== 'function')
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'sock', 'an object with release()', sock)
-    this.#assertRunning()
-    const number = release.call(sock)
-    if (!Number.isInteger(number) || number < 0)
-      throw invalidArgument('ERR_OUT_OF_RANGE', 'sock.release()', 'a descriptor', number)
-    const socket = this.world.sockets.take(number)
+    const socket = this.world.sockets.take(takeDescriptor(sock, () => this.#assertRunning()))
     if (this.#stopping) socket?.close()
     this.#assertRunning()
     if (socket?.kernel === this.#kernel) return socket
@@ -199,7 +187,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     throw SockError.fromErrno(ENOTSOCK, 'adopt')
   }
 
-  #begin(endpoint: Endpoint, state: number, handlers: Handlers): Connection {
+  #begin(endpoint: Endpoint, state: number, handlers: ConnectionHandlers): Connection {
     const id = ++this.#lastConnection as ConnectionId
     const connection = new Connection(this, id, endpoint, handlers, state)
     this.#connections.set(id, connection)
@@ -255,14 +243,14 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Calls on a connection ----
 
-  send(id: ConnectionId, given: Uint8Array, options: SendOptions = NO_OPTIONS): boolean {
+  send(id: ConnectionId, given: Uint8Array, options?: SendOptions): boolean {
+    // A getter of the caller's may close the id or take the data's memory away, so it runs first; and a subclass may say
+    // more than there is of its length.
+    const { borrow, more } = resolveSendOptions(options)
     checkBytes('data', given)
-    // A getter of the caller's may close the id, so it runs before the id is looked up; and a subclass may say more than
-    // there is of its length.
-    const { borrow = false, more = false } = options
-    const length: number = lengthOf.call(given)
-    const data = given.length === length ? given : new Uint8Array(given.buffer, given.byteOffset, length)
+    const data = plain(given)
     this.#assertRunning()
+    checkId(id)
     const connection = this.#connections.get(id)
     if (!connection || connection.state === State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
@@ -298,6 +286,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   /** The connection of an id that its owner may still use. */
   #find(id: ConnectionId): Connection | undefined {
+    checkId(id)
     const connection = this.#connections.get(id)
     return connection?.state === State.closing ? undefined : connection
   }
@@ -320,7 +309,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   happen(): boolean {
     this.#wakeDue = false
     this.counts.wakeups++
-    return this.#context(this.#batch)
+    return this.#handlers.runBatch(this.#batch, this, this.options.batchLimit)
   }
 
   cork(connection: Connection): boolean {
@@ -331,8 +320,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   /** One batch; whether it delivered anything. */
-  readonly #batch = (): boolean => {
-    const most = this.options.batchLimit
+  #batch(most: number): boolean {
     const ready = this.#ready
     let events = 0
     let at = 0
@@ -412,7 +400,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     }
     while (this.#connections.size > 0) {
       await turn()
-      this.#context(this.#batch)
+      this.#handlers.runBatch(this.#batch, this, this.options.batchLimit)
     }
   }
 
@@ -461,11 +449,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 class MemoryListener implements Listener {
   readonly id: number
   readonly listening: Listening
-  readonly handlers: Handlers
+  readonly handlers: ConnectionHandlers
   listed = false
   readonly #man: MemorySockMan
 
-  constructor(man: MemorySockMan, id: number, listening: Listening, handlers: Handlers) {
+  constructor(man: MemorySockMan, id: number, listening: Listening, handlers: ConnectionHandlers) {
     this.#man = man
     this.id = id
     this.listening = listening

@@ -2,7 +2,7 @@ import type { AddressFamily, SockAddr } from '../address'
 import { invalidArgument, SockError } from '../errors'
 import { type Accepted, Sock } from '../sock'
 import type { SockFactory } from '../sock/factory'
-import { checkInteger } from '../sock/options'
+import { checkInteger, plain } from '../sock/options'
 import type { Kernel } from './kernel'
 import type { MemorySockHost } from './sock-host'
 import { Socket } from './socket'
@@ -25,11 +25,11 @@ class MemorySock extends Sock {
   }
 
   protected sysSend(data: Uint8Array, offset: number, flags: number): number {
-    return this.#socket?.send(data, offset, flags) ?? EBADF
+    return this.#socket?.send(plain(data), offset, flags) ?? EBADF
   }
 
   protected sysRecv(buffer: Uint8Array, length: number, flags: number): number {
-    return this.#socket?.recv(buffer, length, flags) ?? EBADF
+    return this.#socket?.recv(plain(buffer), length, flags) ?? EBADF
   }
 
   protected sysConnect(address: SockAddr): number {
@@ -52,11 +52,11 @@ class MemorySock extends Sock {
   }
 
   protected sysGetSockOpt(level: number, name: number, value: Uint8Array): number {
-    return this.#socket?.getOption(level, name, value) ?? EBADF
+    return this.#socket?.getOption(level, name, plain(value)) ?? EBADF
   }
 
   protected sysSetSockOpt(level: number, name: number, value: Uint8Array): number {
-    return this.#socket?.setOption(level, name, value) ?? EBADF
+    return this.#socket?.setOption(level, name, plain(value)) ?? EBADF
   }
 
   protected sysGetSockName(): SockAddr | number {

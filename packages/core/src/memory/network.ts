@@ -1,5 +1,8 @@
 import { SockAddr } from '../address'
-import { describe, invalidArgument, SockError } from '../errors'
+import { invalidArgument } from '../errors'
+import { isInstance, isObject } from '../objects'
+import { checkKeys } from '../options'
+import { checkInteger } from '../sock/options'
 import { Clock } from './clock'
 import { Host } from './host'
 import { Kernel, type Surroundings } from './kernel'
@@ -63,11 +66,7 @@ class Network implements MemoryNetwork, Surroundings {
   readonly #routes = new Map<Kernel, Map<Kernel | undefined, Route>>()
 
   constructor(options: MemoryNetworkOptions) {
-    for (const key of Object.keys(options)) {
-      if ((KEYS as string[]).includes(key)) continue
-      const message = `unknown option ${describe(key)}; known are ${KEYS.join(', ')}`
-      throw new SockError(message, { code: 'ERR_UNKNOWN_OPTION' })
-    }
+    checkKeys('options', options, KEYS)
     this.seed = integer('seed', options.seed, 1, -(2 ** 31), 2 ** 32 - 1)
     this.unreachable = oneOf('unreachable', options.unreachable, ['silence', 'error'])
     this.#limits = {
@@ -150,8 +149,9 @@ class Network implements MemoryNetwork, Surroundings {
     return this.#clock.advance(ms)
   }
 
-  run({ limit }: { limit?: number } = {}): Promise<void> {
-    return this.#clock.run(limit)
+  run(options: { limit?: number } = {}): Promise<void> {
+    checkKeys('options', options, ['limit'])
+    return this.#clock.run(options.limit)
   }
 
   readonly setTimeout = (callback: () => void, ms: number): MemoryTimer =>
@@ -189,7 +189,7 @@ class Network implements MemoryNetwork, Surroundings {
   }
 
   #kernelOf(host: MemoryHost): Kernel {
-    if (host instanceof Host && host.network === this) return host.kernel
+    if (isInstance(host, Host) && host.network === this) return host.kernel
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a host of this network', host)
   }
 
@@ -200,6 +200,7 @@ class Network implements MemoryNetwork, Surroundings {
   }
 
   report(count = 40): string {
+    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER)
     const head = `memory network: seed ${this.seed}, ${this.#mode} clock at ${this.now().toFixed(3)} ms`
     return `${head}; last events:\n${this.world.trace.toString(count)}`
   }
@@ -236,6 +237,9 @@ function range(
   min: number,
   max: number,
 ): readonly [min: number, max: number] {
-  const [from, to] = typeof value === 'number' ? [value, value] : value
+  if (typeof value === 'number') return [number(name, value, min, max), value]
+  if (!isObject(value) || !Array.isArray(value))
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', `options.${name}`, 'a number or a range', value)
+  const [from, to] = value
   return [number(name, from, min, max), number(name, to, from, max)]
 }

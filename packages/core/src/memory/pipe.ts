@@ -45,6 +45,8 @@ export class Pipe implements Target {
   #finSent = false
   #aborted = false
   #windowSent = false
+  #taken = 0
+  #acknowledged = 0
   #cork: Entry | undefined
 
   constructor(world: World, from: Endpoint, to: Endpoint, route: Route | undefined, back: Route | undefined) {
@@ -64,6 +66,11 @@ export class Pipe implements Target {
   /** Nothing can be read any more but the end. */
   get atEnd(): boolean {
     return this.finArrived && this.arrived === this.read
+  }
+
+  /** Bytes that were taken from the sender, and that no receiver has got. After a reset they are lost. */
+  get unacknowledged(): number {
+    return this.#taken - this.#acknowledged
   }
 
   get ended(): boolean {
@@ -90,6 +97,7 @@ export class Pipe implements Target {
     if (count <= 0) return 0
     this.#bytes.push(data, from, count)
     this.written += count
+    this.#taken += count
     if (!more) this.#uncork()
     else this.#cork ??= this.#world.clock.limit(this.#world.clock.now + CORK_MS, this, UNCORK)
     this.#push()
@@ -178,6 +186,7 @@ export class Pipe implements Target {
       this.discard()
       return
     }
+    this.#acknowledged = this.arrived
     if (what === RST) this.to.fail(-104)
     else this.to.changed()
   }

@@ -37,16 +37,6 @@ export function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** Runs functions in the async context of this moment (Node's `AsyncLocalStorage`); elsewhere as they are. */
-export function asyncContext(): <T>(run: () => T) => T {
-  type Storage = { snapshot?: () => <T>(run: () => T) => T }
-  type Node = {
-    process?: { getBuiltinModule?: (id: string) => { AsyncLocalStorage?: Storage } | undefined }
-  }
-  const hooks = (globalThis as Node).process?.getBuiltinModule?.('node:async_hooks')
-  return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((run) => run())
-}
-
 /** An exception of a handler, as one that nobody caught. */
 export function throwUncaught(error: unknown): void {
   queueMicrotask(() => {

@@ -1,5 +1,6 @@
 import { describe, invalidArgument, SockError } from '../errors'
 import { ThreadInterrupt } from '../interrupt'
+import { isInstance, isSignal } from '../objects'
 import { checkKeys, integer } from '../options'
 import { ErrorEvent, RecvEvent, SendEvent } from './constants'
 
@@ -37,13 +38,13 @@ const NEVER: Stop = { signal: undefined, interrupt: undefined, stopped: () => fa
 
 export function resolveStop(signal: StopSignal | undefined): Stop {
   if (signal === undefined) return NEVER
-  if (signal instanceof ThreadInterrupt) {
+  if (isInstance(signal, ThreadInterrupt)) {
     const turn = signal.signal
     // Asking `interrupted` aborts `turn` if it is time, also while this thread's event loop stands still.
     const stopped = (): boolean => signal.interrupted || turn.aborted
     return { signal: turn, interrupt: signal, stopped }
   }
-  if (typeof AbortSignal !== 'undefined' && signal instanceof AbortSignal) {
+  if (typeof AbortSignal !== 'undefined' && isSignal(signal)) {
     return { signal, interrupt: undefined, stopped: () => signal.aborted }
   }
   throw invalidArgument(
@@ -99,8 +100,8 @@ export function checkTimeout(name: string, value: unknown): number {
 
 /** @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
-  // The default is what an absent argument is taken for: here it is not allowed to be absent.
-  return integer(name, value ?? null, { byDefault: Number.NaN, min, max })
+  if (value === undefined) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a number', value)
+  return integer(name, value, { byDefault: min, min, max })
 }
 
 /** @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` */
@@ -120,15 +121,31 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
   }
 }
 
-/** Also one of another realm: where tests run in a vm context, as in Jest, TextEncoder and Buffer are from outside. */
+/**
+ * Also one of another realm: where tests run in a vm context, as in Jest, TextEncoder and Buffer are from outside. Runs no
+ * code of the caller's.
+ */
 function isUint8Array(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || (ArrayBuffer.isView(value) && typeName.call(value) === 'Uint8Array')
+  return typeName.call(value) === 'Uint8Array'
 }
 
-const typeName = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)!.get!
+/** What typed arrays themselves say, whatever a subclass says. */
+function own<T>(name: keyof Uint8Array | typeof Symbol.toStringTag): () => T {
+  return Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)!.get!
+}
+const typeName = own<string | undefined>(Symbol.toStringTag)
+const length = own<number>('length')
+const buffer = own<ArrayBuffer>('buffer')
+const byteOffset = own<number>('byteOffset')
+
+export function lengthOf(view: Uint8Array): number {
+  return length.call(view)
+}
+
+/** The same bytes as a plain Uint8Array. */
+export function plain(view: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.call(view), byteOffset.call(view), lengthOf(view))
+}
 
 /** `ArrayBuffer.prototype.detached` is not in Node 20. */
 function isDetached(buffer: ArrayBufferLike): boolean {

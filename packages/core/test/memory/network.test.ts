@@ -225,20 +225,30 @@ test('views are overwritten after their callback, and lie somewhere in a buffer'
   }
 })
 
-test('handlers run in the async context of creation', async () => {
+test('handlers run in the async context of the call, whoever moves the clock', async () => {
   const storage = new AsyncLocalStorage<string>()
-  const seen: (string | undefined)[] = []
+  const seen = new Set<string>()
+  const note = (event: string): void => void seen.add(`${event} in ${storage.getStore()}`)
   const network = createMemoryNetwork()
   const man = storage.run('creation', () =>
     network.host().createSockMan({
-      onConnected: () => void seen.push(storage.getStore()),
-      onClosed: () => void seen.push(storage.getStore()),
+      onAccepted: () => note('accepted'),
+      onConnected: () => note('connected'),
+      onClosed: (id) => note(id === near ? 'near closed' : 'far closed'),
+      onBatchEnd: () => note('batch'),
     }),
   )
-  man.connect(man.listen('127.0.0.1:0').address)
+  const { address } = storage.run('listen', () => man.listen('127.0.0.1:0'))
+  const near = storage.run('connect', () => man.connect(address))
   await storage.run('advance', () => network.run())
-  await man.stop()
-  expect(seen).toEqual(['creation', 'creation', 'creation'])
+  await storage.run('stop', () => man.stop())
+  expect([...seen].sort()).toEqual([
+    'accepted in listen',
+    'batch in creation',
+    'connected in connect',
+    'far closed in listen',
+    'near closed in connect',
+  ])
 })
 
 test('closing with unread data is a reset (C69)', async () => {

@@ -321,7 +321,7 @@ class Binding : public Exported<Binding<E>> {
     Warnings warnings;
     if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
     if (const auto failure = begin()) return undefined(*failure);
-    Connection* c = open(std::move(*fd));
+    Connection* c = open(std::move(*fd), kAdopted);
     if (!c) return undefined({connections_.why(), "adopt"});
     drive_->post({.op = Op::start, .name = c->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
@@ -334,7 +334,7 @@ class Binding : public Exported<Binding<E>> {
   Napi::Value admit(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
     Fd fd(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
-    Connection* c = open(std::move(fd));
+    Connection* c = open(std::move(fd), kAccepted);
     if (c) return id(*c);
     const Name listener = numbers_.at(integer(info[1]))->name;
     drive_->post({.op = Op::refuse, .value = connections_.why(), .name = listener, .chunk = nullptr});
@@ -347,11 +347,11 @@ class Binding : public Exported<Binding<E>> {
     drive_->post({.op = Op::refuse, .chunk = nullptr});
     return env_.Undefined();
   }
-  Connection* open(Fd fd) SOCKMAN_REQUIRES(javascriptThread) {
+  Connection* open(Fd fd, int32_t how) SOCKMAN_REQUIRES(javascriptThread) {
     Connection* c = claim(std::move(fd));
     if (!c) return nullptr;
     sending_.local(*c).established = true;
-    drive_->post({.op = Op::open, .name = c->name, .chunk = nullptr});
+    drive_->post({.op = Op::open, .value = how, .name = c->name, .chunk = nullptr});
     return c;
   }
   /// (slot) → [me, them]; from now on the JavaScript thread may send by itself (N8)

@@ -87,7 +87,7 @@ enum class Op : uint8_t {
   listen,         // listener
   closeListener,  // listener
   connect,   // connection; value = errno of connect(2) (EINPROGRESS: wait), amount = timeout in ms, 0 none
-  open,      // connection: accepted or adopted, not yet receiving
+  open,      // connection, not yet receiving; value = OpenFlag
   refuse,    // listener, when value is not 0: an accepted descriptor was closed unseen, for this errno
   start,     // connection: the owner wants it, receive
   send,      // connection, chunk
@@ -99,6 +99,7 @@ enum class Op : uint8_t {
   stop,      // everything was closed: end once the last is gone
 };
 
+enum OpenFlag : int32_t { kAdopted = 0, kAccepted = 1 };
 enum CloseFlag : int32_t { kCloseFlush = 1, kCloseReset = 2 };
 
 struct Command {

@@ -62,9 +62,10 @@ class SockLoop {
       if (record.event != Event::data) return;
       pool_.release(static_cast<uint32_t>(record.block));
       if (record.held) return;
-      // Null when the connection is gone; the slot has no next owner yet (N33).
+      // Null when the connection is gone; the slot has no next owner yet (N33). A flush has no window.
       Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
-      if (c && setUndelivered(*c, c->driving.undelivered - record.length)) updateReceiving(*c);
+      if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length))
+        updateReceiving(*c);
     });
     if (any) engine_->replenish();
     return any;
@@ -77,7 +78,7 @@ class SockLoop {
         // The owner waits for the end, not for peers that do not read: what a flush has not sent is told as
         // unsent.
         return connections_.each([this](Connection& c) SOCKMAN_REQUIRES(drivingThread) {
-          if (c.driving.flushing) beginClose(c);
+          if (c.driving.flushing) endFlush(c);
         });
       case Op::listen:
         return startListening(*listenerSlots_.at(command.name.slot));
@@ -87,7 +88,7 @@ class SockLoop {
       case Op::connect:
         return connect(*connectionSlots_.at(command.name.slot), command.value, command.amount);
       case Op::open:
-        return open(*connectionSlots_.at(command.name.slot));
+        return open(*connectionSlots_.at(command.name.slot), command.value == kAccepted);
       case Op::refuse:
         return refused(command.value == 0 ? nullptr : listeners_.find(command.name), command.value);
       default:
@@ -105,6 +106,7 @@ class SockLoop {
       if (port.listening) return retryAccepting(asListener(port));
       Connection& c = asConnection(port);
       if (c.driving.connecting) c.driving.connectError = ETIMEDOUT;
+      if (c.driving.flushing) return endFlush(c);
       beginClose(c);
     });
   }
@@ -154,12 +156,7 @@ class SockLoop {
     }
     pendingAccepts_++;
     // With a finite maxConnections each accept is single (N17).
-    if (full()) {
-      listeners_.each([this](Listener& other)
-                          SOCKMAN_REQUIRES(drivingThread) { engine_->stopAccepting(other); });
-    } else if (limits_.maxConnections > 0) {
-      engine_->accept(listener, true);
-    }
+    if (!stopAcceptingIfFull() && limits_.maxConnections > 0) engine_->accept(listener, true);
     push({.event = Event::accepted, .slot = listener.number, .a = owned.release()});
   }
 
@@ -181,7 +178,7 @@ class SockLoop {
       c.driving.connectError = error == EPIPE ? ECONNRESET : error;
       return beginClose(c);
     }
-    deadlines_.cancel(c);
+    if (!c.driving.flushing) deadlines_.cancel(c);  // the bound of a flush is not the connect's
     c.driving.connecting = false;
     c.driving.started = true;
     push({.event = Event::connected, .slot = c.name.slot});
@@ -216,20 +213,22 @@ class SockLoop {
 
   void receiveEnded(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
     Connection& c = asConnection(port);
-    if (c.driving.closing || c.driving.failed || c.driving.flushing) return;
+    if (c.driving.closing || c.driving.failed) return;
     error = asReset(c, error);
+    if (c.driving.flushing && error != 0) return flushFailed(c);
     if (error != 0 && c.driving.latched == 0) c.driving.latched = error;
     if (c.driving.latched != 0) return fail(c, error == 0 || error != c.driving.latched);
     c.driving.eof = true;
     push({.event = Event::eof, .slot = c.name.slot});
     updateReceiving(c);
+    finishFlush(c);
   }
 
   void hungUp(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
     if (static_cast<Port&>(port).listening) return;  // its next accept says what is wrong
     Connection& c = asConnection(port);
     if (c.driving.closing || c.driving.failed) return;
-    if (c.driving.flushing) return beginClose(c);  // nothing of the queue can arrive any more
+    if (c.driving.flushing) return flushFailed(c);
     if (c.driving.latched == 0) c.driving.latched = asReset(c, error);
     // The window is full, but the connection is not paused: what can still be read comes first, and the end
     // of it becomes this error (N46).
@@ -245,13 +244,10 @@ class SockLoop {
       consume(c, static_cast<size_t>(count));
       if (!c.driving.queue.empty()) return sendQueued(c);
       push({.event = Event::drained, .slot = c.name.slot});
-      shutdownIfDrained(c);
-      if (c.driving.flushing) beginClose(c);
-      return;
+      return shutdownIfDrained(c);
     }
     if (c.driving.closing) return;
     if (count == 0 || isTransient(static_cast<int>(-count))) return sendQueued(c);
-    if (c.driving.flushing) return beginClose(c);
     sendFailed(c, static_cast<int>(-count));
   }
 
@@ -259,6 +255,7 @@ class SockLoop {
     if (static_cast<Port&>(port).listening) return listenerGone(asListener(port));
     Connection& c = asConnection(port);
     SOCKMAN_CHECK(c.driving.closing);
+    SOCKMAN_CHECK(!c.deadline);  // else the slot's next owner would meet it
     c.fd.reset();
     c.driving.queue.clear();
     setWindowClosed(c, false);
@@ -327,11 +324,15 @@ class SockLoop {
 
   void enroll(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     c.room = static_cast<size_t>(limits_.receiveWindow);
-    if (pendingAccepts_ > 0 && !c.driving.connecting) pendingAccepts_--;
     connections_.enter(c);
+    stopAcceptingIfFull();
   }
   /// Accepted or adopted.
-  void open(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+  void open(Connection& c, bool accepted) SOCKMAN_REQUIRES(drivingThread) {
+    if (accepted) {
+      SOCKMAN_CHECK(pendingAccepts_ > 0);  // below, accepting would stop for good
+      pendingAccepts_--;
+    }
     enroll(c);
     // JavaScript opens nothing after `stop`. If it did, the end would be waited for in vain.
     if (stopping_) return beginClose(c);
@@ -347,7 +348,8 @@ class SockLoop {
 
   /// An accepted descriptor was closed unseen: it takes no place any more.
   void refused(Listener* listener, int error) SOCKMAN_REQUIRES(drivingThread) {
-    if (pendingAccepts_ > 0) pendingAccepts_--;
+    SOCKMAN_CHECK(pendingAccepts_ > 0);
+    pendingAccepts_--;
     if (listener && !listener->driving.closing) {
       counters_.acceptErrors.add();
       report(*listener, error, 0);
@@ -369,7 +371,7 @@ class SockLoop {
   /// Brings the engine in step with what is wanted.
   void updateReceiving(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (!c.driving.established || !c.driving.started || c.driving.closing) return;
-    if (c.driving.held || c.driving.windowClosed || c.driving.eof || c.driving.failed || c.driving.flushing) {
+    if (c.driving.held || c.driving.windowClosed || c.driving.eof || c.driving.failed) {
       engine_->stopReceiving(c);
     } else {
       engine_->receive(c);
@@ -442,6 +444,7 @@ class SockLoop {
     // What is refused is an error of the sending side: without it the peer would wait for an end for ever.
     if (const int error = sys::shutdown(c.fd.get(), SHUT_WR)) return sendFailed(c, -error);
     c.driving.shutdownDone = true;
+    finishFlush(c);
   }
 
   /// ECONNRESET for what a reset leaves behind, an end of stream (0), EPIPE, or ENOTCONN of shutdown(2): only
@@ -454,7 +457,7 @@ class SockLoop {
   /// A send met a permanent error, which is latched. What can still be read is delivered first (N15).
   void sendFailed(Connection& c, int error) SOCKMAN_REQUIRES(drivingThread) {
     if (c.driving.closing || c.driving.failed) return;
-    if (c.driving.flushing) return beginClose(c);
+    if (c.driving.flushing) return flushFailed(c);
     if (c.driving.latched == 0) c.driving.latched = c.driving.established ? asReset(c, error) : error;
     if (!c.driving.established) return;
     char byte;
@@ -476,13 +479,45 @@ class SockLoop {
   }
 
   void close(Connection& c, int32_t flags, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.closing) return;
     c.driving.reset = flags & kCloseReset;
-    const bool pending =
-        !c.driving.queue.empty() && c.driving.established && !c.driving.failed && c.driving.latched == 0;
-    if (!(flags & kCloseFlush) || !pending) return beginClose(c);
-    c.driving.flushing = true;
-    updateReceiving(c);
+    const bool broken = c.driving.failed || c.driving.latched != 0;
+    const bool useless = broken || (!c.driving.established && c.driving.queue.empty());
+    if (!(flags & kCloseFlush) || useless) return beginClose(c);
+    beginFlush(c, timeout);
+  }
+
+  /// Sends the queue and our end, then drops what comes until the peer's end, an error or the bound: a
+  /// descriptor that is closed with unread bytes, or before bytes that are still under way, resets the
+  /// connection, and takes from the peer what it has not read yet (N69).
+  void beginFlush(Connection& c, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
+    c.driving.flushing = c.driving.started = c.driving.shutdownWanted = true;
+    c.driving.held = false;
+    setWindowClosed(c, false);
+    countBehind(c);
+    c.room = static_cast<size_t>(limits_.receiveWindow);
     deadlines_.set(c, now() + timeout * kMillisecond);
+    updateReceiving(c);
+    if (c.driving.shutdownDone) return finishFlush(c);
+    shutdownIfDrained(c);
+  }
+  /// Both ends are there. A reset now would take what is on its way, and would end nothing.
+  void finishFlush(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!c.driving.flushing || !c.driving.shutdownDone || !c.driving.eof) return;
+    c.driving.reset = false;
+    beginClose(c);
+  }
+  /// The bound has passed, or the owner waits no longer. What the kernel has still leaves, unless the close is
+  /// a reset: by the owner's wish, or since there is something unread.
+  void endFlush(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.reset || sys::unread(c.fd.get()) > 0) return flushFailed(c);
+    beginClose(c);
+  }
+  /// Nothing of the queue can arrive any more, nor what the peer has not acknowledged: it is told as unsent.
+  void flushFailed(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    const int64_t lost = unacknowledged(c.fd.get(), c.driving.shutdownDone);
+    c.shared.queued.fetch_add(lost, std::memory_order_release);
+    beginClose(c);
   }
   void beginClose(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (c.driving.closing) return;
@@ -496,8 +531,16 @@ class SockLoop {
     engine_->forget(c);
   }
 
+  size_t taken() const SOCKMAN_REQUIRES(drivingThread) { return connections_.size() + pendingAccepts_; }
   bool full() const SOCKMAN_REQUIRES(drivingThread) {
-    return limits_.maxConnections > 0 && connections_.size() + pendingAccepts_ >= limits_.maxConnections;
+    return limits_.maxConnections > 0 && taken() >= limits_.maxConnections;
+  }
+  bool stopAcceptingIfFull() SOCKMAN_REQUIRES(drivingThread) {
+    if (!full()) return false;
+    if (taken() > limits_.maxConnections) return true;  // they have stopped already
+    listeners_.each([this](Listener& listener)
+                        SOCKMAN_REQUIRES(drivingThread) { engine_->stopAccepting(listener); });
+    return true;
   }
   void startListening(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
     listeners_.enter(listener);
@@ -527,6 +570,7 @@ class SockLoop {
   }
   void listenerGone(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
     SOCKMAN_CHECK(listener.driving.closing);
+    SOCKMAN_CHECK(!listener.deadline);
     listener.fd.reset();
     listeners_.leave(listener);
     push({.event = Event::listenerClosed, .slot = listener.number});

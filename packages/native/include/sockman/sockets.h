@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "address.h"
@@ -156,6 +157,20 @@ inline bool isBroken([[maybe_unused]] int fd) {
   return sys::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
 #else
   return false;
+#endif
+}
+
+/// Bytes that the kernel has taken and the peer's has not acknowledged (tcp(7), SIOCOUTQ), our end left out. Also
+/// after a reset, which has lost them. 0 for what is not TCP, and where the system does not say.
+inline int64_t unacknowledged([[maybe_unused]] int fd, [[maybe_unused]] bool ended) {
+#ifdef __linux__
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (sys::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return 0;
+  const int bytes = sys::unacknowledged(fd);
+  return std::max(0, bytes - (ended ? 1 : 0));
+#else
+  return 0;
 #endif
 }
 

@@ -6,6 +6,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include <climits>
 #include <string>
@@ -66,6 +69,14 @@ namespace sockman::sys {
   const int result = once(Point::ioctl, [&] { return ::ioctl(fd, FIONREAD, &count); });
   return result < 0 ? result : count;
 }
+#ifdef __linux__
+/// Bytes of a TCP connection that the peer has not acknowledged; the end of the stream counts as one (tcp(7)).
+[[nodiscard]] inline int unacknowledged(int fd) {
+  int count = 0;
+  const int result = once(Point::ioctl, [&] { return ::ioctl(fd, SIOCOUTQ, &count); });
+  return result < 0 ? result : count;
+}
+#endif
 
 [[nodiscard]] inline int eventfd() {
   return once(Point::eventfd, [] { return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); });
