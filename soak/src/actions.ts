@@ -38,8 +38,7 @@ function send(caller: Caller, connection: Connection, length: number, borrow: bo
     if (borrow) connection.lend(bytes)
     connection.note('send()')
     caller.man.send(id, bytes, { borrow, more: caller.world.random.next() < 0.1 })
-    if (state === 'ended' || (state === 'closing' && !connection.aborted))
-      caller.fault(`send to ${connection}, which is ${state}, was taken`)
+    if (connection.gone) caller.fault(`send to ${connection}, which is ${state}, was taken`)
     if (connection.shut && state !== 'error' && length > 0 && !connection.hadError)
       caller.fault(`send to ${connection} after shutdown was taken`)
     caller.count('bytes sent', length)
@@ -47,8 +46,7 @@ function send(caller: Caller, connection: Connection, length: number, borrow: bo
     if (!borrow) bytes.fill(0xdb)
   } catch (error) {
     writer.untake(length)
-    if (state === 'ended' || state === 'closing' || connection.aborted)
-      caller.expected('send', error, unknown)
+    if (connection.gone) caller.expected('send', error, unknown)
     else if (connection.shut) caller.expected('send', error, ['EPIPE'])
     else caller.expected('send', error, ['ERR_SEND_QUEUE_FULL'])
   }
@@ -134,7 +132,6 @@ const CHOICES: Readonly<Record<string, readonly [weight: number, act: (caller: C
   abort: [
     3,
     about((_, connection) => {
-      // What an aborted id answers until its end is told is left open by the contract.
       if (connection.state === 'connecting' && connection.controller) connection.aborted = true
       connection.controller?.abort()
     }),
@@ -150,8 +147,7 @@ const CHOICES: Readonly<Record<string, readonly [weight: number, act: (caller: C
             `id ${connection.id}: ${queuedBytes} queued, ${heldBytes} held, ${bytesReceived} received`,
           )
       } catch (error) {
-        if (connection.state === 'ended' || connection.state === 'closing' || connection.aborted)
-          caller.expected('connectionStats', error, unknown)
+        if (connection.gone) caller.expected('connectionStats', error, unknown)
         else caller.fault(`connectionStats of id ${connection.id}: ${error}`)
       }
     }),

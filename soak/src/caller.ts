@@ -11,14 +11,12 @@ import type { Random } from '../../packages/core/src/memory/random'
 import { ACTIONS, draw } from './actions'
 import { Connection } from './connection'
 import type { PeerAddresses } from './peers'
-import type { TagReader } from './tag'
+import { CALLERS, type TagReader } from './tag'
 
 /** Ids that are remembered when they have ended, to be called about once more. */
 const REMEMBERED = 64
 /** Live ids beyond which the caller rather closes than connects. */
 export const CROWD = 300
-/** Keys of the caller's streams begin here, those of the peers' at 0. */
-export const CALLERS = 2 ** 31
 /** Chance that an event's callback makes calls itself, and that something is called later because of an event. */
 const CALLS_IN_EVENT = 0.25
 const CALLS_LATER = 0.1
@@ -178,11 +176,10 @@ export class Caller {
   }
 
   close(connection: Connection, options: { flush?: boolean; timeout?: number; reset?: boolean }): void {
-    const live = connection.state !== 'ended' && connection.state !== 'closing'
+    const live = !connection.gone
     connection.note(`close(${JSON.stringify(options)})`)
     const closed = this.man.close(connection.id, options)
-    if (closed !== live && !connection.aborted)
-      this.fault(`close of ${connection}, which is ${connection.state}, said ${closed}`)
+    if (closed !== live) this.fault(`close of ${connection}, which is ${connection.state}, said ${closed}`)
     if (!closed) return
     connection.state = 'closing'
     connection.reset = options.reset === true
@@ -191,7 +188,7 @@ export class Caller {
   shutdown(connection: Connection): void {
     connection.note('shutdown()')
     this.man.shutdown(connection.id)
-    if (connection.state !== 'ended' && connection.state !== 'closing') connection.shut = true
+    if (!connection.gone) connection.shut = true
   }
 
   /** Whether the error is one of the codes a call may throw; else a fault. */

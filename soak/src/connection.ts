@@ -36,6 +36,11 @@ export class Connection {
     this.writer = new TagWriter(key)
   }
 
+  /** No call finds it: its owner has closed it or aborted its connect, or it has ended. */
+  get gone(): boolean {
+    return this.state === 'ended' || this.state === 'closing' || this.aborted
+  }
+
   note(what: string): void {
     if (this.#history.at(-1) === what) return
     this.#history.push(what)

@@ -14,6 +14,7 @@ import { MemoryPeers, memoryHost } from '../../packages/core/test/memory/peers'
 import { HostilePeers } from './hostile-peers'
 import { PeerHost } from './peer-host'
 import type { Peers } from './peers'
+import { CALLERS, PROCESS_KEYS } from './tag'
 
 /** Where a round takes place: an engine, its network, and where its peers live. */
 export interface Ground {
@@ -25,7 +26,12 @@ export interface Ground {
   sleep(ms: number): Promise<void>
   /** A free address of a family that there is. */
   address(random: Random): string
-  peers(random: Random, firstKey: number): Peers
+  /**
+   * Of the streams of the peers, and from `CALLERS` on of the caller's. Rows run side by side have keys of their own: the
+   * port of a peer that was killed may be the next listener's of another process, and its streams would come there.
+   */
+  readonly firstKey: number
+  peers(random: Random): Peers
   /** Nothing of it is left, such as folders of Unix sockets. */
   close(): Promise<void>
 }
@@ -44,10 +50,12 @@ export async function openGround(text: string, seed: number): Promise<Ground> {
   if (!probe.available) throw new Error(`${text}: ${probe.message} ${probe.remedy}`)
   const network = netPeers()
   const families = network.families
+  const firstKey = (process.pid % (CALLERS / PROCESS_KEYS)) * PROCESS_KEYS
   return {
     ...shared(backend, options, network, families, text),
     real: true,
-    peers: (random, firstKey) => new PeerHost(random.below(2 ** 31), firstKey),
+    firstKey,
+    peers: (random) => new PeerHost(random.below(2 ** 31), firstKey),
   }
 }
 
@@ -57,7 +65,8 @@ function memoryGround(seed: number, options: SockManOptions): Ground {
   return {
     ...shared(host, options, network, network.families, 'memory'),
     real: false,
-    peers: (random, firstKey) => new HostilePeers(network, random, firstKey),
+    firstKey: 0,
+    peers: (random) => new HostilePeers(network, random, 0),
   }
 }
 
@@ -67,7 +76,7 @@ function shared(
   network: PeerNetwork,
   families: readonly PeerFamily[],
   row: string,
-): Omit<Ground, 'real' | 'peers'> {
+): Omit<Ground, 'real' | 'firstKey' | 'peers'> {
   return {
     row,
     createSockMan: (events, options) => backend.createSockMan(events, { ...options, ...settings }),

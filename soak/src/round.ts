@@ -1,11 +1,12 @@
 import type { SockManOptions } from '../../packages/core/src'
 import { openDescriptors } from '../../packages/core/src/conformance/trial'
 import { Random } from '../../packages/core/src/memory/random'
-import { CALLERS, Caller } from './caller'
+import { Caller } from './caller'
 import type { Connection } from './connection'
 import type { Ground } from './ground'
 import { droppedSegments, kernelSocket } from './kernel'
 import type { PeerReport } from './peers'
+import { CALLERS } from './tag'
 import { compare } from './verdict'
 
 /** ms that all connections together have to end in, once both sides want it. */
@@ -31,9 +32,9 @@ export interface RoundReport {
 export async function playRound(ground: Ground, seed: number, ms: number): Promise<RoundReport> {
   const random = new Random(seed)
   const descriptors = ground.real ? openDescriptors() : new Set()
-  const peers = ground.peers(random, 0)
+  const peers = ground.peers(random)
   const addresses = await peers.open()
-  let keys = CALLERS
+  let keys = CALLERS + ground.firstKey
   const caller = new Caller(
     {
       create: (events, options) => ground.createSockMan(events, options),
@@ -96,6 +97,7 @@ function drawOptions(random: Random): SockManOptions {
     sendQueueMax: one(undefined, 1 << 20),
     copyThreshold: one(undefined, 100),
     poison: one(undefined, true),
+    maxConnections: one(undefined, undefined, 20),
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

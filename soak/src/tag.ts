@@ -1,5 +1,10 @@
 import { Random } from '../../packages/core/src/memory/random'
 
+/** Keys from here on are of the streams of callers, those below of the peers'. */
+export const CALLERS = 2 ** 31
+/** So many keys belong to one process, which uses some thousands in a round of five seconds. */
+export const PROCESS_KEYS = 2 ** 18
+
 /** Every byte stream begins with this many bytes that say whose it is. */
 export const HEADER = 8
 

@@ -56,7 +56,7 @@ export interface ListenOptions extends ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   /** ms, default 5 000; 0: the kernel's own. */
   timeout?: number
-  /** Aborting it ends a pending connect with `ABORT_ERR`. */
+  /** Aborting it ends a pending connect with `ABORT_ERR`; from then on no call finds the id. */
   signal?: AbortSignal
   /** Address to bind first (C33). */
   localAddress?: SockAddr | string

@@ -118,6 +118,42 @@ export const connecting: readonly Case[] = [
     },
   },
   {
+    title: 'C30 no call finds the id of an aborted connect, and its onConnectFailed comes all the same',
+    async run(trial) {
+      const { man, log } = trial.open()
+      const silent = await trial.network.silent()
+      const server = await trial.network.listen()
+      const signals: [string, AbortSignal, (() => void)?][] = [[silent, AbortSignal.abort()]]
+      for (const address of [silent, server.address]) {
+        const controller = new AbortController()
+        signals.push([address, controller.signal, () => controller.abort()])
+      }
+      for (const [address, signal, abort] of signals) {
+        const id = man.connect(address, { signal })
+        if (abort) {
+          man.send(id, Buffer.from('queued'))
+          man.shutdown(id)
+          abort()
+        }
+        const unknown = { name: 'SockError', code: 'ERR_UNKNOWN_CONNECTION' }
+        assert.throws(() => man.send(id, Buffer.from('x')), unknown)
+        assert.throws(() => man.connectionStats(id), unknown)
+        man.pause(id)
+        man.resume(id)
+        man.shutdown(id)
+        assert.equal(man.close(id, { flush: true }), false)
+        const { error, events } = await log.event(id, 'connectFailed')
+        assert.deepEqual([error?.code, events], ['ABORT_ERR', ['connectFailed']])
+      }
+      // Neither is told after `stop` has been called (C9).
+      const controller = new AbortController()
+      const last = man.connect(silent, { signal: controller.signal })
+      controller.abort()
+      await man.stop()
+      assert.deepEqual(log.life(last).events, ['closed'])
+    },
+  },
+  {
     title: 'C30 a connect that the kernel finished in time is onConnected, however late JavaScript looks',
     skip: ({ network }) => (network().realTime ? undefined : 'no time passes here while a program computes'),
     async run(trial) {

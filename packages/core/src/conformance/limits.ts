@@ -74,7 +74,7 @@ export const limits: readonly Case[] = [
         listen: refused,
         unix: refused,
         adopt,
-        adopted: 'EBADF',
+        stillOpen: false,
         path: false,
       }
       assert.deepEqual(opened, expected)

@@ -49,10 +49,11 @@ class NetNetwork implements PeerNetwork {
 
   noSocket(): { sock: Releasable; closed(): boolean } {
     const file = openSync(process.execPath, 'r')
+    const { ino } = fstatSync(file)
+    // Its number may be taken at once by what the driving thread opens.
     const closed = (): boolean => {
       try {
-        fstatSync(file)
-        return false
+        return fstatSync(file).ino !== ino
       } catch (error) {
         return (error as NodeJS.ErrnoException).code === 'EBADF'
       }

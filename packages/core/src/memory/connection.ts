@@ -20,8 +20,10 @@ export const State = {
   failed: 2,
   /** Closed by the owner: only `onClosed` follows. */
   closing: 3,
+  /** Ended by the signal of its connect: `onConnectFailed` follows, and no call finds the id (C30). */
+  aborted: 4,
   /** Its last event was emitted, or nobody wants to hear of it. */
-  ended: 4,
+  ended: 5,
 } as const
 
 const EFAULT = -14
@@ -78,7 +80,6 @@ export class Connection implements EndpointOwner, Target {
   #eof = false
   #flushing = false
   #reset = false
-  #aborted = false
   #expired = false
   #deadline: Entry | undefined
   #unsent = 0
@@ -195,7 +196,7 @@ export class Connection implements EndpointOwner, Target {
 
   /** What is queued goes to the kernel as far as it takes it; false when a borrowed buffer is gone. */
   flush(): boolean {
-    if (this.state === State.connecting || this.state === State.failed) return true
+    if (this.state !== State.open && this.state !== State.closing) return true
     if (!this.endpoint.connected) return true
     if (this.#unflushed > 0 && !this.#queue!.drain((...part) => this.#write(...part))) return false
     if (this.#shutdown && this.#unflushed === 0) this.endpoint.shutdown()
@@ -244,7 +245,7 @@ export class Connection implements EndpointOwner, Target {
 
   abort(): void {
     if (this.state !== State.connecting) return
-    this.#aborted = true
+    this.state = State.aborted
     this.#home.enlist(this)
   }
 
@@ -259,6 +260,8 @@ export class Connection implements EndpointOwner, Target {
         return this.#visitOpen()
       case State.closing:
         return this.#visitClosing()
+      case State.aborted:
+        return this.#failConnect(aborted(this.endpoint.them))
       default:
         return false
     }
@@ -266,7 +269,6 @@ export class Connection implements EndpointOwner, Target {
 
   #visitConnecting(): boolean {
     const { endpoint } = this
-    if (this.#aborted) return this.#failConnect(aborted(endpoint.them))
     if (endpoint.error !== 0) return this.#failConnect(connectError(endpoint.error, endpoint.them))
     if (!endpoint.connected) return this.#expired && this.#failConnect(connectError(ETIMEDOUT, endpoint.them))
     this.#unlimit()

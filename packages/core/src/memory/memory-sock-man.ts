@@ -252,7 +252,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.#assertRunning()
     checkId(id)
     const connection = this.#connections.get(id)
-    if (!connection || connection.state === State.closing) throw unknownConnection(id)
+    if (!connection || connection.state >= State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
     if (data.length === 0) return true
@@ -288,7 +288,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #find(id: ConnectionId): Connection | undefined {
     checkId(id)
     const connection = this.#connections.get(id)
-    return connection?.state === State.closing ? undefined : connection
+    return connection && connection.state < State.closing ? connection : undefined
   }
 
   // ---- Batches ----
