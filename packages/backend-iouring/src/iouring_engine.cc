@@ -352,6 +352,7 @@ void IoUringEngine::wait(Time deadline) {
   } else {
     const Time left = due ? 0 : deadline == kNever ? kNever : std::max<Time>(0, deadline - now());
     __kernel_timespec time{left / 1'000'000'000, left % 1'000'000'000};
+    noteOverflow(IO_URING_READ_ONCE(*ring_.sq.kflags));
     note(left == kNever ? sys::uring::submitAndWait(ring_) : sys::uring::submitAndWait(ring_, &time));
   }
   counters_.wakeups.add();

@@ -92,6 +92,10 @@ class IoUringEngine {
   io_uring_sqe* next() SOCKMAN_REQUIRES(drivingThread);
   [[nodiscard]] bool mayEnter() SOCKMAN_REQUIRES(drivingThread);
   void note(int answer) SOCKMAN_REQUIRES(drivingThread);
+  /// Before the ring is entered, which hands over what found no room in the completion queue (N29).
+  void noteOverflow(unsigned flags) SOCKMAN_REQUIRES(drivingThread) {
+    if (flags & IORING_SQ_CQ_OVERFLOW) counters_.overflows.add();
+  }
   /// Whether no request waits outside of the ring any more.
   [[nodiscard]] bool fill() SOCKMAN_REQUIRES(drivingThread);
   bool unsubmitted() const { return io_uring_sq_ready(&ring_) > 0 || submissions_.waiting(); }
@@ -150,7 +154,7 @@ void IoUringEngine::reap(Sink& sink) {
   if (inline_) counters_.wakeups.add();
   const bool due = unsubmitted() || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
   if (inline_ && mayEnter() && due && fill()) {
-    if (flags & IORING_SQ_CQ_OVERFLOW) counters_.overflows.add();
+    noteOverflow(flags);
     counters_.syscalls.add();
     note(sys::uring::submitAndGetEvents(ring_));
   }
@@ -158,10 +162,6 @@ void IoUringEngine::reap(Sink& sink) {
   io_uring_cqe* cqe;
   unsigned seen = 0;
   io_uring_for_each_cqe(&ring_, head, cqe) {
-    if (!sink.hasRoom()) {
-      counters_.overflows.add();
-      break;
-    }
     const io_uring_cqe copy = *cqe;
     seen++;
     complete(copy, sink);

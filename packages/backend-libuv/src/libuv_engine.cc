@@ -105,8 +105,7 @@ void LibuvEngine::stopAccepting(Port& port) {
 void LibuvEngine::onAcceptable(uv_poll_t* poll, int status, int) {
   Port& port = called<Port>(poll->data);
   LibuvEngine& engine = *port.engine;
-  auto& completions = engine.completions_;
-  for (int i = 0; i < kAcceptsPerPass && port.accepting && completions.size() < kMostCompletions; i++) {
+  for (int i = 0; i < kAcceptsPerPass && port.accepting; i++) {
     engine.counters_.syscalls.add();
     const int fd = sys::accept(port.fd.get());
     const int error = -fd;
@@ -116,9 +115,9 @@ void LibuvEngine::onAcceptable(uv_poll_t* poll, int status, int) {
       port.acceptUntold = true;
     }
     if (fd < 0) {
-      completions.push_back({Kind::acceptFailed, &port, error});
+      engine.completions_.push_back({Kind::acceptFailed, &port, error});
     } else {
-      completions.push_back({Kind::accepted, &port, fd});
+      engine.completions_.push_back({Kind::accepted, &port, fd});
     }
   }
 }
@@ -171,7 +170,7 @@ void LibuvEngine::onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   LibuvEngine& engine = *port.engine;
   *buffer = uv_buf_init(nullptr, 0);
   const size_t most = std::min(port.room, kBytesPerPass);
-  if (port.unreported >= most || engine.completions_.size() >= kMostCompletions) return;
+  if (port.unreported >= most) return;
   if (port.readFault.ask(sys::Point::uv_read)) return;
   if (!engine.block_.ensure()) {
     engine.counters_.exhausted.add();

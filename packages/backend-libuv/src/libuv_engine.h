@@ -98,8 +98,6 @@ class LibuvEngine {
   /// Fairness: what one listener, or one connection, may take before the next has its turn (N44).
   static constexpr int kAcceptsPerPass = 128;
   static constexpr size_t kBytesPerPass = 256 * 1024;
-  /// Nothing more is accepted or received while so many wait: JavaScript does not keep up (N6).
-  static constexpr size_t kMostCompletions = 4096;
   /// What waits for room in the kernel. Small, since libuv does not say how far a failed write had come
   /// (N20).
   static constexpr size_t kPiece = 64 * 1024;
@@ -150,14 +148,9 @@ template <class Sink>
 void LibuvEngine::reap(Sink& sink) {
   if (!own_ && busy()) counters_.wakeups.add();
   const size_t end = completions_.size();
-  size_t done = 0;
-  for (; done < end; done++) {
-    const Completion c = completions_[done];  // a report may add to them
+  for (size_t at = 0; at < end; at++) {
+    const Completion c = completions_[at];  // a report may add to them
     Port& port = *c.port;
-    if ((c.kind == Kind::accepted || c.kind == Kind::received) && !sink.hasRoom()) {
-      counters_.overflows.add();
-      break;
-    }
     const int value = static_cast<int>(c.value);
     switch (c.kind) {
       case Kind::accepted:
@@ -187,7 +180,7 @@ void LibuvEngine::reap(Sink& sink) {
         break;
     }
   }
-  completions_.erase(completions_.begin(), completions_.begin() + static_cast<std::ptrdiff_t>(done));
+  completions_.erase(completions_.begin(), completions_.begin() + static_cast<std::ptrdiff_t>(end));
   // Reports may have released blocks, and nobody else may ever release one (N5).
   if (starving() && block_.ensure()) replenish();
 }

@@ -244,7 +244,7 @@ export interface Stats {
   buffersExhausted: number
   /** Receive memory lent to the kernel now, bytes. */
   receivePool: number
-  /** Times a ring or a kernel queue was full and reaping had to wait. */
+  /** Times the events that wait for JavaScript, or the completions in the kernel, did not fit (C85). */
   overflows: number
   /** Accepts that failed (C20, C21) or were closed because the mechanism cannot watch their descriptor (C22). */
   acceptErrors: number

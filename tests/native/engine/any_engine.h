@@ -13,7 +13,6 @@ namespace sockman::test {
 class Sink {
  public:
   virtual ~Sink() = default;
-  virtual bool hasRoom() = 0;
   virtual void accepted(PortBase& port, int fd) = 0;
   virtual void acceptFailed(PortBase& port, int error) = 0;
   virtual void connected(PortBase& port, int error) = 0;
@@ -101,7 +100,6 @@ class EngineOf final : public AnyEngine {
 
   struct StaticSink {
     Sink& sink;
-    bool hasRoom() const { return sink.hasRoom(); }
     void accepted(Port& port, int fd) { sink.accepted(port, fd); }
     void acceptFailed(Port& port, int error) { sink.acceptFailed(port, error); }
     void connected(Port& port, int error) { sink.connected(port, error); }

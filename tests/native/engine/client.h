@@ -53,8 +53,6 @@ class Client final : public Sink {
 
   /// Called in each report, after the report was noted.
   std::function<void(Report, TestPort&)> inside = [](Report, TestPort&) {};
-  /// How many accepts and receives the client still has room for.
-  int slots = INT_MAX;
   /// Whether the client keeps the blocks of what is received, until `release`.
   bool holding = false;
 
@@ -131,22 +129,15 @@ class Client final : public Sink {
 
   void beginReap() {
     reaps_++;
-    full_ = false;
     reaping_ = true;
   }
   void endReap() { reaping_ = false; }
 
   // ---- Reports ----
 
-  bool hasRoom() override {
-    SOCKMAN_CHECK(reaping_);
-    if (slots <= 0) full_ = true;
-    return !full_;
-  }
   void accepted(PortBase& base, int fd) override {
     TestPort& port = find(base);
     port.accepted.emplace_back(fd);
-    takeSlot();
     SOCKMAN_CHECK(port.accepting || port.acceptInFlight);         // E12, E13, E14
     SOCKMAN_CHECK(fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK));  // E2
     SOCKMAN_CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);               // E2
@@ -169,7 +160,6 @@ class Client final : public Sink {
   }
   void received(PortBase& base, uint32_t block, size_t offset, size_t length) override {
     TestPort& port = find(base);
-    takeSlot();
     SOCKMAN_CHECK(port.receiving || port.receiveInFlight);   // E7, E15
     SOCKMAN_CHECK(length > 0 && length <= port.base->room);  // E6
     const size_t begin = block * pool_.blockSize();
@@ -210,7 +200,7 @@ class Client final : public Sink {
   void hungUp(PortBase& base, int error) override {
     TestPort& port = find(base);
     SOCKMAN_CHECK(!port.receiving && error > 0);       // E9
-    SOCKMAN_CHECK(!port.listens);                      // E30
+    SOCKMAN_CHECK(!port.listens);                      // E11
     SOCKMAN_CHECK(!std::exchange(port.broken, true));  // E29
     port.hangUps++;
     port.hangUpError = error;
@@ -246,7 +236,6 @@ class Client final : public Sink {
     }
     held_.clear();
   }
-  void takeSlot() { SOCKMAN_CHECK(!full_ && slots-- > 0); }  // E11
   /// The port that a report is about: none after it was forgotten, and only inside `reap` (E1).
   TestPort& find(PortBase& base) {
     SOCKMAN_CHECK(reaping_);
@@ -261,7 +250,7 @@ class Client final : public Sink {
   std::map<const PortBase*, TestPort*> live_;
   std::vector<Record> held_;
   uint64_t reaps_ = 0;
-  bool reaping_ = false, full_ = false;
+  bool reaping_ = false;
 };
 
 }  // namespace sockman::test

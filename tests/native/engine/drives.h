@@ -10,24 +10,20 @@ namespace sockman::test {
 class BlockingDrive final : public Drive {
  public:
   using Drive::Drive;
-  void turn(Sink& sink, Time deadline) override {
-    engine_->wait(deadline);
-    engine_->reap(sink);
-  }
+  void wait(Time deadline) override { engine_->wait(deadline); }
 };
 
 /// Node's loop: callbacks ask, then the loop submits and polls the descriptor.
 class DescriptorDrive final : public Drive {
  public:
   using Drive::Drive;
-  void turn(Sink& sink, Time deadline) override {
+  void wait(Time deadline) override {
     engine_->submit();
     if (!engine_->busy()) {
       pollfd entry{engine_->completionFd(), POLLIN, 0};
       ::poll(&entry, 1, millisecondsUntil(deadline));
     }
     engine_->acknowledge();
-    engine_->reap(sink);
   }
 };
 

@@ -124,11 +124,9 @@ CASE(
     std::vector<Fd> others;
     TestPort* port = nullptr;
     flight.begin(world, others, port);
-    world.client().slots = 0;
-    world.settle();
+    world.gather();
     world.client().forget(*port);
-    world.settle();
-    world.client().slots = INT_MAX;
+    world.gather();
     world.until([&] { return port->forgotten; });
   }
 }

@@ -1,4 +1,4 @@
-// E9, E29 and E30: a reset of a port that does not receive, and what is no such thing.
+// E9, E11 and E29: a reset of a port that does not receive, and what is no such thing.
 #include "world.h"
 
 namespace sockman::test {
@@ -199,12 +199,12 @@ void endListener(const Row& row, void (*end)(int fd), int error) {
   }
 }
 
-CASE(listenerClosed, "E30 a listener that does not accept is closed behind the engine's back: no hang-up") {
+CASE(listenerClosed, "E11 a listener that does not accept is closed behind the engine's back: no hang-up") {
   endListener(
       row, [](int fd) { ::close(fd); }, EBADF);
 }
 
-CASE(listenerShutDown, "E30 a listener that does not accept is shut down: no hang-up") {
+CASE(listenerShutDown, "E11 a listener that does not accept is shut down: no hang-up") {
   endListener(
       row, [](int fd) { ::shutdown(fd, SHUT_RDWR); }, EINVAL);
 }

@@ -67,10 +67,7 @@ class HostDrive final : public Drive {
   HostDrive(std::unique_ptr<AnyEngine> engine, std::unique_ptr<Host> host)
       : Drive(std::move(engine)), host_(std::move(host)) {}
   ~HostDrive() override { engine_.reset(); }
-  void turn(Sink& sink, Time deadline) override {
-    host_->run(engine_->busy() ? 0 : millisecondsUntil(deadline));
-    engine_->reap(sink);
-  }
+  void wait(Time deadline) override { host_->run(engine_->busy() ? 0 : millisecondsUntil(deadline)); }
 
  private:
   std::unique_ptr<Host> host_;

@@ -35,7 +35,7 @@ class Chaos {
   };
 
   void turn() {
-    world_.client().slots = dice_.oneIn(3) ? static_cast<int>(dice_.roll(4)) : INT_MAX;
+    if (dice_.oneIn(3)) world_.gather();
     // Without a wake, and with nothing to report, a wait would be for ever.
     if (world_.row.driven == Row::Driven::blocking && dice_.oneIn(4)) {
       world_.engine().wake();
@@ -138,7 +138,6 @@ class Chaos {
     client.inside = [](Report, TestPort&) {};
     client.holding = false;
     client.release();
-    client.slots = INT_MAX;
     for (End& end : ends_) {
       if (end.kind == Kind::listener) {
         finishListener(end);

@@ -1,4 +1,4 @@
-// E5 to E7, E11, E12 and E15: what comes in.
+// E5 to E7, E12 and E15: what comes in.
 #include <poll.h>
 
 #include <deque>
@@ -196,25 +196,6 @@ CASE(resetAfterBytes, "E7 a reset behind bytes ends receiving with its errno too
   SOCKMAN_CHECK(port.endError == ECONNRESET);
 }
 
-CASE(fullSink, "E11 a sink without room gets nothing, and nothing is lost") {
-  World world(row, {.block = 4096, .initial = 8, .most = 32});
-  std::vector<World::Line> lines;
-  for (int i = 0; i < 3; i++) lines.push_back(world.line(Family::local));
-  world.client().slots = 0;
-  for (auto& [port, peer] : lines) {
-    world.client().receive(port);
-    peer.write(50'000);
-    peer.endWriting();
-  }
-  world.settle();
-  for (auto& line : lines) SOCKMAN_CHECK(line.port.received == 0);
-  world.until([&] {
-    world.client().slots = 1;
-    return std::all_of(lines.begin(), lines.end(), [](auto& line) { return line.port.ends == 1; });
-  });
-  for (auto& line : lines) SOCKMAN_CHECK(line.port.received == 50'000);
-}
-
 CASE(twice, "E12 receive and stopReceiving twice are as once") {
   World world(row);
   auto [port, peer] = world.line();
@@ -238,14 +219,12 @@ CASE(endUntold, "E12 receive is under way while an end waits to be told: the end
   world.client().receive(port);
   peer.write(1000);
   peer.endWriting();
-  world.client().slots = 0;
-  world.settle();
+  world.gather();
   world.client().receive(port);
-  world.settle();
+  world.gather();
   world.client().stopReceiving(port);
   world.client().receive(port);
-  world.settle();
-  world.client().slots = INT_MAX;
+  world.gather();
   world.until([&] { return port.ends == 1; });
   world.settle();
   SOCKMAN_CHECK(port.received == 1000 && port.ends == 1);

@@ -19,8 +19,8 @@ class Drive {
   virtual ~Drive() = default;
   AnyEngine& engine() const { return *engine_; }
 
-  /// Hands over to the kernel what was asked, waits for something to reap, `deadline` at most, and reaps.
-  virtual void turn(Sink& sink, Time deadline) = 0;
+  /// Hands over to the kernel what was asked, and waits for something to reap, `deadline` at most.
+  virtual void wait(Time deadline) = 0;
 
  protected:
   std::unique_ptr<AnyEngine> engine_;

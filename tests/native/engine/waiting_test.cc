@@ -204,12 +204,10 @@ CASE(somethingToReap, "E22 it does not sleep while there is something to reap") 
   auto [port, peer] = world.line(Family::local);
   world.client().send(port, 10);
   world.until([&] { return port.sends == 1; });
-  world.client().slots = 0;
   world.client().receive(port);
   peer.write(10);
   peer.endWriting();
-  world.settle();
-  world.client().slots = INT_MAX;
+  world.gather();
   world.until([&] { return port.ends == 1; });
 }
 

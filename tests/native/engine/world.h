@@ -35,7 +35,6 @@ class World {
   /// Whatever the case has left in flight: E17, E26.
   ~World() {
     client_->inside = [](Report, TestPort&) {};
-    client_->slots = INT_MAX;
     client_->holding = false;
     for (const auto& port : client_->all()) {
       if (!port->forgotten) client_->forget(*port);
@@ -66,9 +65,14 @@ class World {
   }
 
   void turn(Time deadline) {
+    drive_->wait(deadline);
     client_->beginReap();
-    drive_->turn(*client_, deadline);
+    drive_->engine().reap(*client_);
     client_->endReap();
+  }
+  /// Everything there is happens, as far as it can before a reap, and nothing of it is told.
+  void gather() {
+    for (int i = 0; i < kSettled; i++) drive_->wait(0);
   }
   /// Turns until `done()`, each of which may sleep until something happens. The limit is for a failure alone.
   template <class Done>

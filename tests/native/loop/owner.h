@@ -20,10 +20,10 @@ using Loop = SockLoop<ScriptedEngine>;
 struct World {
   static constexpr size_t kBlock = 16 * 1024, kPool = 16 * kBlock, kWindow = 1024;
 
-  explicit World(uint32_t seed, uint32_t maxConnections)
+  explicit World(uint32_t seed, uint32_t maxConnections, uint32_t mostPending = EventRing::kMostPending)
       : maxConnections(maxConnections),
         region(*Region::map(kPool)),
-        ring(*Region::map(sizeof(EventRing::Shared))),
+        ring(*Region::map(sizeof(EventRing::Shared)), mostPending),
         pool(region, kBlock, kPool, kPool),
         loop(std::make_unique<ScriptedEngine>(pool, seed), pool, ring, connections, listeners,
              {.receiveWindow = kWindow, .maxConnections = maxConnections}) {}

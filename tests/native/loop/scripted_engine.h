@@ -95,13 +95,13 @@ class ScriptedEngine {
       } else if (port.connecting && dice_.oneIn(2)) {
         port.connecting = false;
         sink.connected(port, dice_.oneIn(2) ? ECONNREFUSED : 0);
-      } else if (port.accepting && sink.hasRoom() && dice_.oneIn(2)) {
+      } else if (port.accepting && dice_.oneIn(2)) {
         finishAccept(port, sink);
       } else if (port.sending && dice_.oneIn(2)) {
         finishSend(port, sink);
-      } else if (port.receiving && sink.hasRoom() && dice_.oneIn(2)) {
+      } else if (port.receiving && dice_.oneIn(2)) {
         finishReceive(port, sink);
-      } else if (port.inFlight && port.room > 0 && sink.hasRoom() && dice_.oneIn(2)) {
+      } else if (port.inFlight && port.room > 0 && dice_.oneIn(2)) {
         port.inFlight = false;
         if (block_.ensure()) receive(port, 1, sink);
       } else if (!port.receiving && !port.accepting && port.owner != 0 && !port.connecting &&
@@ -124,7 +124,7 @@ class ScriptedEngine {
     if (port.accepting && dice_.oneIn(2)) finishAccept(port, sink);
     if (port.connecting && dice_.oneIn(2)) sink.connected(port, dice_.oneIn(2) ? ECONNREFUSED : 0);
     if (port.sending && dice_.oneIn(2)) finishSend(port, sink);
-    if (port.receiving && dice_.oneIn(2) && sink.hasRoom()) finishReceive(port, sink);
+    if (port.receiving && dice_.oneIn(2)) finishReceive(port, sink);
     port.accepting = port.connecting = port.receiving = port.sending = false;
   }
 

@@ -40,7 +40,7 @@ class Driver {
 void interleave(uint32_t seed, bool stopInTheEnd) {
   javascriptThread.assertHeld();
   drivingThread.assertHeld();
-  World world(seed, seed % 3 == 0 ? 5 : 0);
+  World world(seed, seed % 3 == 0 ? 5 : 0, seed % 2 == 0 ? 6 : EventRing::kMostPending);
   Owner owner(world, seed + 1);
   Driver driver(world);
   Dice dice(seed + 2);
@@ -271,6 +271,67 @@ TEST(stoppedFlush, "stop ends a flush under way") {
   it.post(Name{}, Op::stop);
   it.run();
   SOCKMAN_CHECK(c.driving.closing);
+}
+
+TEST(fullRing, "a full ring stops accepts and receives only; half empty, all of them go on (N6)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  for (const uint32_t maxConnections : {0, 100}) {
+    Refused it{World(1, maxConnections, 4)};
+    Loop& loop = it.world.loop;
+    Loop::Listener* listener = it.world.listeners.allocate(1);
+    it.post(listener->name, Op::listen);
+    std::vector<Loop::Connection*> all;
+    for (int n = 0; n < 4; n++) {
+      all.push_back(&stuck(it, 1));
+      it.post(all.back()->name, Op::start);
+    }
+    it.run();
+    const auto receive = [&](Loop::Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+      FillingBlock block(it.world.pool);
+      SOCKMAN_CHECK(c.receiving && block.ensure());
+      loop.received(c, block.index(), block.fill(100), 100);
+    };
+    const auto sends = [&](Loop::Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+      SOCKMAN_CHECK(c.sending);
+      c.sending = false;
+      loop.sent(c, 1);
+      SOCKMAN_CHECK(c.shared.queued.load() == 0);
+    };
+    for (int n = 0; n < 3; n++) receive(*all[n]);
+    SOCKMAN_CHECK(all[2]->receiving && !loop.starved());
+    // The fourth record fills the ring: each that brings one more has to wait.
+    loop.accepted(*listener, ::eventfd(0, EFD_CLOEXEC));
+    SOCKMAN_CHECK(!listener->accepting && loop.starved());
+    for (Loop::Connection* c : all) {
+      receive(*c);
+      SOCKMAN_CHECK(!c->receiving);
+    }
+    SOCKMAN_CHECK(loop.counters().overflows.get() == 1);
+    // What was on its way when the receive was stopped comes all the same.
+    receive(*(all[3]->receiving = true, all[3]));
+    for (Loop::Connection* c : all) sends(*c);
+    // One of them has ended, and a flush is none of JavaScript's business.
+    it.post(all[0]->name, Op::close);
+    postFlush(it, all[1]->name);
+    it.run();
+    SOCKMAN_CHECK(all[0]->forgetting && all[1]->receiving && !all[2]->receiving);
+    // A hang-up comes behind what can still be read.
+    loop.hungUp(*all[2], ECONNRESET);
+    SOCKMAN_CHECK(!all[2]->driving.failed);
+    // `head` moves on: 12 records are there (4 of `sent`), of which 2 may be left.
+    loop.publish();
+    EventRing::Shared& shared = *Owner::shared(it.world.ring);
+    const uint32_t tail = shared.tail.load();
+    it.world.ring.takeDescriptor(3);
+    shared.head.store(tail - 3);
+    loop.reclaim();
+    SOCKMAN_CHECK(!all[2]->receiving && !listener->accepting);
+    shared.head.store(tail - 2);
+    loop.reclaim();
+    SOCKMAN_CHECK(all[2]->receiving && all[3]->receiving && listener->accepting);
+    it.driver.discard();
+  }
 }
 
 /// A connection with a socket, of which a flush is under way: one chunk of one byte is queued. It was paused, and its

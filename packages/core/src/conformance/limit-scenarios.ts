@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
+  readSync,
   rmSync,
 } from 'node:fs'
 import { createServer, Socket } from 'node:net'
@@ -182,6 +183,42 @@ export const limitScenarios = {
       error: async () => {
         await told
         return errors[0]
+      },
+    })
+    console.log(`${address}`)
+  },
+
+  /** C85: JavaScript stands still while another process wants it to. */
+  busy({ create, args }: Stage): void {
+    const size = Number(args[0])
+    const directory = mkdtempSync(join(tmpdir(), 'sockman-'))
+    const gate = join(directory, 'gate')
+    execFileSync('mkfifo', [gate])
+    let noise = 0
+    const man = create({
+      onData: (id, data) => {
+        const what = String.fromCharCode(data[0]!)
+        if (what === 'n') noise += data.length
+        if (what === 'q') man.send(id, Buffer.alloc(size))
+        if (what === 'f') man.close(id, { flush: true, timeout: 100 })
+        if (what !== 'n') console.log('"taken"')
+      },
+      onEof: (id) => void man.close(id),
+    })
+    const { address } = man.listen('127.0.0.1:0')
+    serve(man, {
+      gate: () => gate,
+      /** Until somebody has written a byte. */
+      block: () => {
+        const fd = openSync(gate, 'r')
+        const length = readSync(fd, new Uint8Array(1))
+        closeSync(fd)
+        return length
+      },
+      report: () => ({ noise, overflows: man.stats().overflows }),
+      tidy: () => {
+        rmSync(directory, { recursive: true })
+        return true
       },
     })
     console.log(`${address}`)

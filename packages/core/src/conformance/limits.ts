@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Child } from './children'
 import { type Case, type Facts, needsDescriptors, needsProcess } from './harness'
 import type { Peer } from './peers'
@@ -104,6 +105,52 @@ export const limits: readonly Case[] = [
       await echoes(await trial.network.connect(address))
       await finish(child)
     },
+  },
+  {
+    title:
+      'C85 while JavaScript computes and the events do not fit: sends and bounds of others go on, nothing is lost',
+    skip: (facts) =>
+      facts.drive === 'inline' ? 'the engine runs on the thread that computes' : needsChild(facts),
+    async run(trial) {
+      const size = 2 * trial.network.capacity
+      const child = trial.child('busy', `${size}`)
+      const address = await child.line()
+      const gate = await child.ask<string>('gate')
+      const noisy = await Promise.all(Array.from({ length: 32 }, () => trial.network.connect(address)))
+      let noise = 0
+      // As often as it takes for the events not to fit: some of the bytes may come together.
+      for (let rounds = 400, full = false; !full; rounds *= 2) {
+        const reader = await trial.network.connect(address)
+        const flushed = await trial.network.connect(address)
+        await reader.send(Buffer.from('q'))
+        assert.equal(await child.line(), '"taken"')
+        const { overflows } = await child.ask<{ overflows: number }>('report')
+        await flushed.send(Buffer.from('f'))
+        assert.equal(await child.line(), '"taken"')
+        const blocked = child.ask('block')
+        for (let n = 0; n < rounds; n++, noise += noisy.length) {
+          await Promise.all(noisy.map((peer) => peer.send(Buffer.from('n'))))
+        }
+        assert.equal(await reader.receiveInto(() => {}, size), size)
+        // It reads and drops what comes, until its bound.
+        await assert.rejects(async () => {
+          for (;;) await flushed.send(Buffer.alloc(65_536))
+        })
+        const opened = await open(gate, 'r+')
+        await opened.write('x')
+        await blocked
+        await opened.close()
+        full = (await child.ask<{ overflows: number }>('report')).overflows > overflows
+        reader.destroy()
+      }
+      // All of it arrives, and who waited is served again.
+      for (const peer of noisy) await peer.end()
+      for (const peer of noisy) assert.equal(await peer.receiveInto(() => {}), 0)
+      assert.equal((await child.ask<{ noise: number }>('report')).noise, noise)
+      await child.ask('tidy')
+      await finish(child)
+    },
+    deadline: [60_000, 120_000],
   },
   ...[false, true].map(
     (held): Case => ({

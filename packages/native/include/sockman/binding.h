@@ -506,7 +506,7 @@ class Binding : public Exported<Binding<E>> {
             engine.wakeups.get(),
             engine.exhausted.get(),
             loop.pool.get(),
-            engine.overflows.get(),
+            engine.overflows.get() + loop.overflows.get(),
             loop.acceptErrors.get()};
   }
   /// (slot) → [bytesReceived, bytesSent, time of the last receive, time of the last send]: ms since the Unix

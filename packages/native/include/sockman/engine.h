@@ -96,14 +96,11 @@ concept Hosted = requires {
 ///        socket's error, also when it broke before it was stopped; other engines leave it to the next
 ///        `receive`.
 ///   E29  A break is told once: `hungUp` comes once at most, and not after `receiveEnded` told an error.
-///   E30  `hungUp` is never about a listener: what is wrong with one is reported by `acceptFailed`, when
+///   E11  `hungUp` is never about a listener: what is wrong with one is reported by `acceptFailed`, when
 ///        `accept` is called.
 ///   forgotten(port)
 ///   E10  This is the last report about the port, and comes once; the engine has no pointer to the port any
 ///        more, so that its memory and its descriptor's number may be used again.
-///   hasRoom()
-///   E11  Once the sink answers false, the engine reports no accept and no receive until the next `reap`, and
-///        keeps what came meanwhile.
 template <class E>
 concept Engine = requires(E e, const E ce, typename E::Port port, ReceivePool& pool, Time deadline,
                           uv_loop_s* nodeLoop) {

@@ -60,6 +60,7 @@ static_assert(sizeof(Record) == 32);
 class EventRing {
  public:
   static constexpr uint32_t kCapacity = 4096;  // records; a power of two
+  static constexpr uint32_t kMostPending = kCapacity - 512;
 
   /// The shared words, one cache line apart, and the records after them.
   struct Shared {
@@ -70,18 +71,20 @@ class EventRing {
   };
   static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
 
-  /// `memory` holds at least sizeof(Shared), zeroed.
-  explicit EventRing(std::shared_ptr<Region> memory)
-      : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared) {}
+  /// `memory` holds at least sizeof(Shared), zeroed. With `mostPending` records that JavaScript has not consumed
+  /// there is no room for more accepts and receives; the places beyond are for what nobody can put off.
+  explicit EventRing(std::shared_ptr<Region> memory, uint32_t mostPending = kMostPending)
+      : memory_(std::move(memory)), shared_(*new (memory_->base()) Shared), mostPending_(mostPending) {}
 
   /// Never refuses: a record that finds no room waits in a backlog, in order (N6).
   /// JavaScript sees nothing of a record before `publish`.
   void push(const Record& record) SOCKMAN_REQUIRES(drivingThread) {
     if (!backlog_.empty() || tail_ - reclaimed_ == kCapacity) {
       backlog_.push_back(record);
-      return;
+    } else {
+      shared_.records[tail_++ % kCapacity] = record;
     }
-    shared_.records[tail_++ % kCapacity] = record;
+    if (pending() >= mostPending_) full_ = true;
   }
 
   /// Makes the last record longer by data that follows it in its block, instead of pushing one more (N54).
@@ -102,10 +105,9 @@ class EventRing {
     return true;
   }
 
-  /// Whether reaping may go on. A margin stays free, so that the backlog is the rare case (N6).
-  bool hasRoom() const SOCKMAN_REQUIRES(drivingThread) {
-    return backlog_.empty() && tail_ - reclaimed_ < kCapacity - kMargin;
-  }
+  /// Whether accepts and receives may go on. Once the ring is full, not before half of it is consumed: else each
+  /// record consumed would start every connection for one record more (N6).
+  bool hasRoom() const SOCKMAN_REQUIRES(drivingThread) { return !full_; }
 
   /// Gives each record that JavaScript consumed to `visit`, then moves the backlog in.
   /// Answers whether there were any.
@@ -121,6 +123,7 @@ class EventRing {
       shared_.records[tail_++ % kCapacity] = backlog_.front();
       backlog_.pop_front();
     }
+    if (pending() <= mostPending_ / 2) full_ = false;
     return true;
   }
 
@@ -162,15 +165,17 @@ class EventRing {
   const std::shared_ptr<Region>& memory() const { return memory_; }
 
  private:
-  static constexpr uint32_t kMargin = 512;
+  size_t pending() const SOCKMAN_REQUIRES(drivingThread) { return tail_ - reclaimed_ + backlog_.size(); }
 
   std::shared_ptr<Region> memory_;
   Shared& shared_;
+  const uint32_t mostPending_;
   std::atomic<uint32_t> calls_{0};
   uint32_t tail_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
   uint32_t published_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
   uint32_t reclaimed_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
   std::deque<Record> backlog_ SOCKMAN_GUARDED_BY(drivingThread);
+  bool full_ SOCKMAN_GUARDED_BY(drivingThread) = false;
 };
 
 }  // namespace sockman

@@ -207,7 +207,7 @@ class ReadinessEngine {
 
   template <class Sink>
   void acceptMany(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
-    for (int i = 0; i < kAcceptsPerPass && port.accepting && sink.hasRoom(); i++) {
+    for (int i = 0; i < kAcceptsPerPass && port.accepting; i++) {
       counters_.syscalls.add();
       const int fd = sys::accept(port.fd.get());
       if (fd < 0 && isTransient(-fd)) return;
@@ -223,7 +223,7 @@ class ReadinessEngine {
 
   template <class Sink>
   void receiveMany(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
-    for (size_t taken = 0; taken < kBytesPerPass && port.receiving && sink.hasRoom();) {
+    for (size_t taken = 0; taken < kBytesPerPass && port.receiving;) {
       if (!block_.ensure()) {
         counters_.exhausted.add();
         port.starved = true;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "check.h"
 #include "command.h"
@@ -48,7 +49,7 @@ class SockLoop {
 
   E& engine() const { return *engine_; }
   struct Counters {
-    Counter bytesReceived, bytesSent, chunksReceived, acceptErrors, pool;
+    Counter bytesReceived, bytesSent, chunksReceived, acceptErrors, pool, overflows;
   };
   /// Any thread.
   const Counters& counters() const { return counters_; }
@@ -68,6 +69,7 @@ class SockLoop {
         updateReceiving(*c);
     });
     if (any) engine_->replenish();
+    if (any && ring_.hasRoom()) goOn();
     return any;
   }
 
@@ -141,8 +143,6 @@ class SockLoop {
 
   // ---- The engine's sink ----
 
-  bool hasRoom() const SOCKMAN_REQUIRES(drivingThread) { return discarding_ || ring_.hasRoom(); }
-
   void accepted(typename E::Port& port, int fd) SOCKMAN_REQUIRES(drivingThread) {
     Listener& listener = asListener(port);
     Fd owned(fd);
@@ -155,9 +155,11 @@ class SockLoop {
       return startAccepting(listener);
     }
     pendingAccepts_++;
-    // With a finite maxConnections each accept is single (N17).
-    if (!stopAcceptingIfFull() && limits_.maxConnections > 0) engine_->accept(listener, true);
     push({.event = Event::accepted, .slot = listener.number, .a = owned.release()});
+    if (stopAcceptingIfFull()) return;
+    if (!ring_.hasRoom()) engine_->stopAccepting(listener);
+    // With a finite maxConnections each accept is single (N17).
+    if (limits_.maxConnections > 0 || !ring_.hasRoom()) startAccepting(listener);
   }
 
   void acceptFailed(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
@@ -208,7 +210,7 @@ class SockLoop {
             .length = static_cast<int32_t>(length),
             .a = static_cast<int32_t>(c.name.generation)});
     }
-    if (closed) updateReceiving(c);
+    if (awaitRoom(c) || closed) updateReceiving(c);
   }
 
   void receiveEnded(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
@@ -230,9 +232,9 @@ class SockLoop {
     if (c.driving.closing || c.driving.failed) return;
     if (c.driving.flushing) return flushFailed(c);
     if (c.driving.latched == 0) c.driving.latched = asReset(c, error);
-    // The window is full, but the connection is not paused: what can still be read comes first, and the end
-    // of it becomes this error (N46).
-    if (c.driving.windowClosed && !c.driving.held) return;
+    // The window or the ring is full, but the connection is not paused: what can still be read comes first, and
+    // the end of it becomes this error (N46).
+    if ((c.driving.windowClosed || c.driving.awaitsRoom) && !c.driving.held) return;
     fail(c, false);
   }
 
@@ -371,7 +373,8 @@ class SockLoop {
   /// Brings the engine in step with what is wanted.
   void updateReceiving(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (!c.driving.established || !c.driving.started || c.driving.closing) return;
-    if (c.driving.held || c.driving.windowClosed || c.driving.eof || c.driving.failed) {
+    const bool full = c.driving.windowClosed || c.driving.awaitsRoom;
+    if (c.driving.held || full || c.driving.eof || c.driving.failed) {
       engine_->stopReceiving(c);
     } else {
       engine_->receive(c);
@@ -399,6 +402,37 @@ class SockLoop {
     if (behind == c.driving.behind) return;
     c.driving.behind = behind;
     behind_ += behind ? 1 : -1;
+  }
+
+  /// The ring is full: what has just brought a record brings no more until JavaScript has made room (N6). Sends,
+  /// ends and deadlines go on. Whether the connection has to wait.
+  bool awaitRoom(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (ring_.hasRoom() || c.driving.awaitsRoom) return false;
+    if (awaitingRoom_.empty()) counters_.overflows.add();
+    c.driving.awaitsRoom = true;
+    c.driving.roomPlace = static_cast<uint32_t>(awaitingRoom_.size());
+    awaitingRoom_.push_back(&c);
+    return true;
+  }
+  void awaitRoomNoMore(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!std::exchange(c.driving.awaitsRoom, false)) return;
+    Connection* last = awaitingRoom_.back();
+    awaitingRoom_.pop_back();
+    if (last == &c) return;
+    last->driving.roomPlace = c.driving.roomPlace;
+    awaitingRoom_[c.driving.roomPlace] = last;
+  }
+  /// There is room in the ring again, for all that waited for it.
+  void goOn() SOCKMAN_REQUIRES(drivingThread) {
+    while (!awaitingRoom_.empty()) {
+      Connection& c = *awaitingRoom_.back();
+      awaitRoomNoMore(c);
+      updateReceiving(c);
+    }
+    if (!std::exchange(acceptsAwaitRoom_, false)) return;
+    listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+      if (!listener.driving.exhausted) startAccepting(listener);
+    });
   }
 
   void sendQueued(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
@@ -493,6 +527,7 @@ class SockLoop {
   void beginFlush(Connection& c, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
     c.driving.flushing = c.driving.started = c.driving.shutdownWanted = true;
     c.driving.held = false;
+    awaitRoomNoMore(c);
     setWindowClosed(c, false);
     countBehind(c);
     c.room = static_cast<size_t>(limits_.receiveWindow);
@@ -523,6 +558,7 @@ class SockLoop {
     if (c.driving.closing) return;
     c.driving.closing = true;
     deadlines_.cancel(c);
+    awaitRoomNoMore(c);
     if (c.driving.reset) {
       // Refused, the connection ends in order: that it ends is what counts.
       const linger none{1, 0};
@@ -548,7 +584,12 @@ class SockLoop {
     startAccepting(listener);
   }
   void startAccepting(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
-    if (!listener.driving.closing && !full()) engine_->accept(listener, limits_.maxConnections > 0);
+    if (listener.driving.closing || full()) return;
+    if (!ring_.hasRoom()) {
+      acceptsAwaitRoom_ = true;
+    } else {
+      engine_->accept(listener, limits_.maxConnections > 0);
+    }
   }
   /// A listener's errors: at most one a second.
   void report(Listener& listener, int error, int descriptor) SOCKMAN_REQUIRES(drivingThread) {
@@ -587,6 +628,8 @@ class SockLoop {
   Roster<Listener> listeners_ SOCKMAN_GUARDED_BY(drivingThread);
   uint32_t pendingAccepts_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
   uint32_t behind_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
+  std::vector<Connection*> awaitingRoom_ SOCKMAN_GUARDED_BY(drivingThread);
+  bool acceptsAwaitRoom_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   bool stopping_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   bool discarding_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   bool announced_ SOCKMAN_GUARDED_BY(drivingThread) = false;

@@ -47,9 +47,7 @@ class ThreadDrive final : public Drive {
   /// Happens-before: commands, returned blocks and ring space are published first, then `awake` is exchanged;
   /// the thread exchanges it back and looks at all three again before it sleeps (N7).
   void wake() override SOCKMAN_REQUIRES(javascriptThread) {
-    if (awake_.exchange(1) != 0) return;
-    awake_.notify_one();
-    loop_.engine().wake();
+    if (awake_.exchange(1) == 0) loop_.engine().wake();
   }
   void ring() override SOCKMAN_REQUIRES(javascriptThread) {
     if (!disposed_) bell_->ring();
@@ -118,14 +116,7 @@ class ThreadDrive final : public Drive {
     if (starved) ring_.setStarved(true);
     awake_.exchange(0);
     const bool work = !commands_.empty() || (starved && ring_.consumed()) || discard_.load();
-    if (work) {
-      loop_.engine().wait(0);
-    } else if (!loop_.hasRoom()) {
-      // Reaping has to wait for JavaScript, and the kernel's readiness must not wake us meanwhile (N7).
-      awake_.wait(0);
-    } else {
-      loop_.engine().wait(loop_.nextDeadline());
-    }
+    loop_.engine().wait(work ? 0 : loop_.nextDeadline());
     awake_.store(1);
     if (starved) ring_.setStarved(false);  // awake, it looks by itself
   }
