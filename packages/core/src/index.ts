@@ -41,6 +41,7 @@ export {
   resolveSendOptions,
   resolveSockManOptions,
   type SockManOptions,
+  SPARE_SEND,
 } from './options'
 export { isReceiveMemory, markReceiveMemory } from './receive-memory'
 export { aborted, checkId, queueFull, stopped, unknownConnection } from './refusals'

@@ -21,6 +21,11 @@ export interface SockManOptions {
   sendHighWater?: number
   /** `send` throws `ERR_SEND_QUEUE_FULL` beyond this many queued bytes, default 64 Mi. */
   sendQueueMax?: number
+  /**
+   * The same over all connections, default 1 Gi, or `sendQueueMax` where that is more; beyond it a connection may still
+   * have 64 Ki queued, so that a peer that reads is served beside those that do not, as tcp(7) says of `tcp_wmem`.
+   */
+  sendTotalMax?: number
   /** Sends up to this size are corked (copied) inside callbacks, bytes, default 16 Ki. */
   copyThreshold?: number
   /** Most events per turn of JavaScript, default 1 024. */
@@ -70,6 +75,9 @@ export type ResolvedSockManOptions = Required<Omit<SockManOptions, 'drive'>>
 const KI = 1024
 const MI = 1024 * KI
 
+/** Bytes that a connection may have queued beside more than `sendTotalMax`. */
+export const SPARE_SEND = 64 * KI
+
 interface Range {
   readonly byDefault: number
   readonly min: number
@@ -83,6 +91,7 @@ const RANGES: Readonly<Record<keyof Numbers<ResolvedSockManOptions>, Range>> = {
   receiveWindow: { byDefault: MI, min: 4 * KI, max: 1024 * MI },
   sendHighWater: { byDefault: MI, min: 0, max: Number.MAX_SAFE_INTEGER },
   sendQueueMax: { byDefault: 64 * MI, min: 1, max: Number.MAX_SAFE_INTEGER },
+  sendTotalMax: { byDefault: 1024 * MI, min: 1, max: Number.MAX_SAFE_INTEGER },
   copyThreshold: { byDefault: 16 * KI, min: 0, max: 256 * KI },
   batchLimit: { byDefault: 1024, min: 1, max: 1 << 20 },
   maxConnections: { byDefault: 0, min: 0, max: 1 << 20 },
@@ -101,6 +110,8 @@ export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSoc
   }
   if (options.receivePoolMax === undefined)
     resolved.receivePoolMax = Math.max(resolved.receivePoolMax, resolved.receivePool)
+  if (options.sendTotalMax === undefined)
+    resolved.sendTotalMax = Math.max(resolved.sendTotalMax, resolved.sendQueueMax)
   if (resolved.receivePoolMax < resolved.receivePool) {
     throw invalidArgument(
       'ERR_OUT_OF_RANGE',

@@ -20,7 +20,14 @@ export const aborted = (target: SockAddr): SockError =>
     ...target.where,
   })
 
-export const queueFull = (length: number, queued: number, most: number): SockError =>
-  new SockError(`${length} bytes do not fit: ${queued} of sendQueueMax ${most} are queued`, {
+export const queueFull = (
+  length: number,
+  queued: number,
+  limit: 'sendQueueMax' | 'sendTotalMax',
+  most: number,
+): SockError => {
+  const where = limit === 'sendTotalMax' ? ' over all connections; close those that do not read' : ''
+  return new SockError(`${length} bytes do not fit: ${queued} of ${limit} ${most} are queued${where}`, {
     code: 'ERR_SEND_QUEUE_FULL',
   })
+}

@@ -26,6 +26,7 @@ test('defaults', () => {
     receiveWindow: 1_048_576,
     sendHighWater: 1_048_576,
     sendQueueMax: 67_108_864,
+    sendTotalMax: 1_073_741_824,
     copyThreshold: 16_384,
     batchLimit: 1024,
     maxConnections: 0,

@@ -125,6 +125,8 @@ export interface NativeEngine {
   /** Whether no borrowed buffer is left. */
   pump(slot: number): boolean
   queued(slot: number): number
+  /** The same of all connections, those included that fail or close. */
+  queuedInAll(): number
 
   shutdown(slot: number): void
   /** `flags`: {@link CloseFlag}. */

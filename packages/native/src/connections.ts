@@ -43,8 +43,10 @@ export class Connections {
   ids = new Float64Array(64)
   states = new Uint8Array(64)
   flags = new Uint8Array(64)
-  /** Bytes queued when last asked; never less than there are. */
+  /** Bytes queued when last asked; never less than there are. Written by `setQueued`. */
   queued = new Float64Array(64)
+  /** Their sum. */
+  queuedInAll = 0
   readonly handlers: (ConnectionHandlers | undefined)[] = []
   #generations = new Float64Array(64)
   #live = 0
@@ -61,7 +63,6 @@ export class Connections {
     this.ids[slot] = id
     this.states[slot] = state
     this.flags[slot] = 0
-    this.queued[slot] = 0
     this.handlers[slot] = handlers
     this.#live++
     return id as ConnectionId
@@ -72,7 +73,13 @@ export class Connections {
     this.ids[slot] = 0
     this.states[slot] = State.free
     this.handlers[slot] = undefined
+    this.setQueued(slot, 0)
     this.#live--
+  }
+
+  setQueued(slot: number, bytes: number): void {
+    this.queuedInAll += bytes - this.queued[slot]!
+    this.queued[slot] = bytes
   }
 
   /** The slot of an id that is not at its end, else -1. @throws SockError for what is no number */

@@ -8,6 +8,7 @@ import {
   resolveSendOptions,
   type SendOptions,
   SockError,
+  SPARE_SEND,
   stopped,
   unknownConnection,
 } from '@sockman/core'
@@ -72,7 +73,7 @@ export class Sending {
     const { copyThreshold, sendHighWater, sendQueueMax } = this.#options
     if (!borrow && length <= copyThreshold) {
       const expected = c.queued[slot]! + this.#cork.used + length
-      if (expected <= sendQueueMax) {
+      if (expected <= sendQueueMax && this.#fitsInAll(expected, this.#cork.used + length)) {
         if (!this.#cork.fits(length)) this.flush()
         this.#cork.add(slot, data, length, flags)
         if (this.#turn.inBatch && expected <= sendHighWater) return true
@@ -81,11 +82,25 @@ export class Sending {
       }
     }
     this.flush()
-    if (c.queued[slot]! + length > sendQueueMax) {
-      c.queued[slot] = this.#native.queued(slot)
-      if (c.queued[slot]! + length > sendQueueMax) throw queueFull(length, c.queued[slot]!, sendQueueMax)
-    }
+    const expected = c.queued[slot]! + length
+    if (expected > sendQueueMax || !this.#fitsInAll(expected, length)) this.#assertRoom(slot, length)
     return this.#sendLarge(slot, data, flags | (borrow ? SendFlag.borrow : 0))
+  }
+
+  /** Whether a connection may have `expected` bytes queued, `added` more than are counted, beside all others. */
+  #fitsInAll(expected: number, added: number): boolean {
+    return expected <= SPARE_SEND || this.#connections.queuedInAll + added <= this.#options.sendTotalMax
+  }
+
+  /** By what is queued now: what JavaScript has counted may have been sent. */
+  #assertRoom(slot: number, length: number): void {
+    const { sendQueueMax, sendTotalMax } = this.#options
+    const queued = this.#native.queued(slot)
+    this.#connections.setQueued(slot, queued)
+    if (queued + length > sendQueueMax) throw queueFull(length, queued, 'sendQueueMax', sendQueueMax)
+    if (queued + length <= SPARE_SEND) return
+    const inAll = this.#native.queuedInAll()
+    if (inAll + length > sendTotalMax) throw queueFull(length, inAll, 'sendTotalMax', sendTotalMax)
   }
 
   /** A send after `shutdown`, or one that finds out about an error that a pause holds back. */
@@ -109,7 +124,7 @@ export class Sending {
       if (queued === SendResult.freeAlready || queued === 0) this.#turn.startWith(slot)
       else if (lend) c.flags[slot]! |= Flag.borrowing
     }
-    c.queued[slot] = Math.max(0, queued)
+    c.setQueued(slot, Math.max(0, queued))
     return this.#room(slot)
   }
 
@@ -126,7 +141,7 @@ export class Sending {
     if (this.#cork.used > 0) this.#cork.flush(this.#native, this.#behind)
   }
   readonly #behind = (slot: number): void => {
-    this.#connections.queued[slot] = this.#native.queued(slot)
+    this.#connections.setQueued(slot, this.#native.queued(slot))
   }
 
   /** Of an open slot. */
@@ -163,7 +178,7 @@ export class Sending {
     if ((c.flags[slot]! & Flag.borrowing) !== 0) {
       if (this.#native.pump(slot)) c.flags[slot]! &= ~Flag.borrowing
     }
-    c.queued[slot] = this.#native.queued(slot)
+    c.setQueued(slot, this.#native.queued(slot))
     if (c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0) return
     c.flags[slot]! &= ~Flag.awaitsReady
     c.handlers[slot]!.readyToSend(c.ids[slot] as ConnectionId)

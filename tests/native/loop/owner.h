@@ -115,6 +115,8 @@ class Owner {
       SOCKMAN_CHECK(full || listener.closed || listener.port->accepting);
   }
   size_t live() const SOCKMAN_REQUIRES(javascriptThread) { return lives_.size(); }
+  /// Bytes given to the loop.
+  uint64_t handed() const SOCKMAN_REQUIRES(javascriptThread) { return handed_; }
 
   /// The words of a ring, as TypeScript reads them.
   static EventRing::Shared* shared(const EventRing& ring) {
@@ -181,6 +183,7 @@ class Owner {
     for (size_t n = 0; n < words; n++)
       std::memcpy(chunk->bytes() + n * sizeof life.owner, &life.owner, sizeof life.owner);
     life.sent += chunk->size();
+    handed_ += chunk->size();
     life.c->shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
     post({.op = Op::send, .name = life.c->name, .chunk = std::move(chunk)});
   }
@@ -299,6 +302,7 @@ class Owner {
   uint32_t head_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   std::map<int32_t, Life> lives_ SOCKMAN_GUARDED_BY(javascriptThread);  // by slot, as TypeScript keeps them
   std::map<int32_t, OwnListener> listeners_ SOCKMAN_GUARDED_BY(javascriptThread);
+  uint64_t handed_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   uint32_t owners_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   int32_t numbers_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   bool stopping_ = false, stopped_ = false;

@@ -85,6 +85,9 @@ void interleave(uint32_t seed, bool stopInTheEnd) {
   }
   SOCKMAN_CHECK(owner.live() == 0);
   driver.execute();
+  // Each byte was sent, or dropped with its connection.
+  const auto& counters = world.loop.counters();
+  SOCKMAN_CHECK(counters.bytesSent.get() + counters.dropped.get() == owner.handed());
   // All receive memory is back, but for the block that the engine fills.
   SOCKMAN_CHECK(world.pool.freeCount() + 1 >= world.pool.count());
 }

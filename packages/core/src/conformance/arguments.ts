@@ -78,6 +78,7 @@ const SOCK_MAN = {
   receiveWindow: whole(4096, 2 ** 30),
   sendHighWater: whole(0, Number.MAX_SAFE_INTEGER),
   sendQueueMax: whole(1, Number.MAX_SAFE_INTEGER),
+  sendTotalMax: whole(1, Number.MAX_SAFE_INTEGER),
   copyThreshold: whole(0, 2 ** 18),
   batchLimit: whole(1, 2 ** 20),
   maxConnections: whole(0, 2 ** 20),

@@ -69,6 +69,50 @@ export const sending: readonly Case[] = [
     },
   },
   {
+    title: 'C55 beyond sendTotalMax over all connections too, but for one that has little queued',
+    async run(trial) {
+      const sendTotalMax = 500_000
+      const watched = trial.open({}, { sendTotalMax, sendQueueMax: 300_000, sendHighWater: 100_000 })
+      const { man, log } = watched
+      const chunk = pattern(70_000)
+      const stuck = [await trial.inbound(watched), await trial.inbound(watched)]
+      const sent = stuck.map(({ id }) => sendUntilFull(man, id, chunk))
+      const { queuedBytes } = man.stats()
+      assert.ok(queuedBytes > sendTotalMax / 2 && queuedBytes <= sendTotalMax, `${queuedBytes}`)
+
+      const beside = await trial.inbound(watched)
+      // The kernel may have taken a little more by now.
+      sent[1]! += sendUntilFull(man, stuck[1]!.id, chunk)
+      assert.throws(() => man.send(beside.id, chunk), {
+        code: 'ERR_SEND_QUEUE_FULL',
+        message: /^70000 bytes do not fit: \d+ of sendTotalMax 500000 are queued over all connections/,
+      })
+      for (const options of [{}, { borrow: true }, { more: true }]) {
+        man.send(beside.id, pattern(20_000), options)
+        man.send(beside.id, pattern(1000), options)
+      }
+      for (let n = 0; n < 3; n++) {
+        assertBytes(await beside.peer.receive(20_000), pattern(20_000))
+        assertBytes(await beside.peer.receive(1000), pattern(1000))
+      }
+      // What a connection that is at its end had queued counts no more, nor what was sent.
+      stuck[0]!.peer.reset()
+      const { error } = await log.event(stuck[0]!.id, 'error')
+      assert.equal(error?.code, 'ECONNRESET')
+      man.close(stuck[0]!.id)
+      await log.event(stuck[0]!.id, 'closed')
+      man.send(beside.id, chunk)
+      const got = await stuck[1]!.peer.receive(sent[1]!)
+      for (let at = 0; at < got.length; at += chunk.length)
+        assertBytes(got.subarray(at, at + chunk.length), chunk)
+      await log.event(stuck[1]!.id, 'readyToSend')
+      assertBytes(await beside.peer.receive(chunk.length), chunk)
+      for (let n = 0; n < 3; n++) man.send(stuck[1]!.id, chunk)
+      await stuck[1]!.peer.receive(3 * chunk.length)
+      assert.equal(man.stats().queuedBytes, 0)
+    },
+  },
+  {
     title:
       'C56 outside callbacks, with an empty queue, bytes go to the kernel in the call, as supports.optimisticSend says',
     async run(trial) {

@@ -14,6 +14,7 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
   resolveSendOptions,
+  SPARE_SEND,
 } from '../options'
 import { checkId, queueFull, stopped, unknownConnection } from '../refusals'
 import { takeDescriptor } from '../releasing'
@@ -256,13 +257,26 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
     if (data.length === 0) return true
-    const { sendQueueMax } = this.options
-    if (connection.queuedBytes + data.length > sendQueueMax) {
-      connection.flush()
-      if (connection.queuedBytes + data.length > sendQueueMax)
-        throw queueFull(data.length, connection.queuedBytes, sendQueueMax)
-    }
+    this.#assertRoom(connection, data.length)
     return connection.send(data, borrow, more)
+  }
+
+  #assertRoom(connection: Connection, length: number): void {
+    const { sendQueueMax, sendTotalMax } = this.options
+    if (connection.queuedBytes + length <= Math.min(sendQueueMax, SPARE_SEND)) return
+    connection.flush()
+    const { queuedBytes } = connection
+    if (queuedBytes + length > sendQueueMax)
+      throw queueFull(length, queuedBytes, 'sendQueueMax', sendQueueMax)
+    if (queuedBytes + length <= SPARE_SEND) return
+    const inAll = this.#queuedInAll()
+    if (inAll + length > sendTotalMax) throw queueFull(length, inAll, 'sendTotalMax', sendTotalMax)
+  }
+
+  #queuedInAll(): number {
+    let bytes = 0
+    for (const connection of this.#connections.values()) bytes += connection.queuedBytes
+    return bytes
   }
 
   pause(id: ConnectionId): void {
@@ -419,8 +433,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // ---- Observation ----
 
   stats(): Stats {
-    let queuedBytes = 0
-    for (const connection of this.#connections.values()) queuedBytes += connection.queuedBytes
+    const queuedBytes = this.#queuedInAll()
     return {
       ...this.counts,
       connections: this.#connections.size,

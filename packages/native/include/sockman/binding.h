@@ -54,6 +54,7 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::send>("send"),
                                       Base::template entry<&Binding::pump>("pump"),
                                       Base::template entry<&Binding::queued>("queued"),
+                                      Base::template entry<&Binding::queuedInAll>("queuedInAll"),
                                       Base::template entry<&Binding::hold>("hold"),
                                       Base::template entry<&Binding::resume>("resume"),
                                       Base::template entry<&Binding::shutdown>("shutdown"),
@@ -412,6 +413,13 @@ class Binding : public Exported<Binding<E>> {
   /// (slot) → bytes taken that the kernel does not have
   Napi::Value queued(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     return Napi::Number::New(env_, static_cast<double>(sending_.queued(connection(info[0]))));
+  }
+  /// () → the same of all connections: never less than there are. The loop counts bytes as sent or dropped before it
+  /// frees them.
+  Napi::Value queuedInAll(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto& loop = loop_->counters();
+    const auto done = static_cast<int64_t>(loop.bytesSent.get() + loop.dropped.get());
+    return Napi::Number::New(env_, static_cast<double>(sending_.handed() + sending_.waiting() - done));
   }
 
   // ---- Ending ----

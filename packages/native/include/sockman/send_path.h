@@ -84,8 +84,15 @@ class SendPath {
     if (slot >= locals_.size()) locals_.resize(slot + 1);
     return locals_[slot];
   }
-  void forget(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) { local(c) = Local(); }
+  void forget(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
+    abandon(c);
+    local(c) = Local();
+  }
 
+  /// Bytes that the loop was given, from all connections, since the beginning.
+  int64_t handed() const SOCKMAN_REQUIRES(javascriptThread) { return handed_; }
+  /// Bytes that wait here, of all connections.
+  int64_t waiting() const SOCKMAN_REQUIRES(javascriptThread) { return waiting_; }
   /// Bytes taken that the kernel does not have.
   int64_t queued(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     const Local& l = local(c);
@@ -129,7 +136,7 @@ class SendPath {
       return true;
     }
     l.items.push_back({std::move(borrowed), 0, bytes.iov_len, nullptr});
-    l.waiting += static_cast<int64_t>(bytes.iov_len);
+    count(l, static_cast<int64_t>(bytes.iov_len));
     return l.items.size() == 1 && pump(c);
   }
 
@@ -140,7 +147,7 @@ class SendPath {
     while (!l.items.empty() && !l.failed) {
       typename Local::Item& item = l.items.front();
       if (!item.borrowed) {
-        l.waiting -= static_cast<int64_t>(item.chunk->size());
+        count(l, -static_cast<int64_t>(item.chunk->size()));
         hand(c, std::move(item.chunk));
         l.items.pop_front();
         continue;
@@ -167,7 +174,7 @@ class SendPath {
       }
       item.offset += done;
       item.length -= done;
-      l.waiting -= static_cast<int64_t>(done);
+      count(l, -static_cast<int64_t>(done));
       if (item.length == 0) l.items.pop_front();
     }
     if (l.failed) abandon(l);
@@ -191,7 +198,7 @@ class SendPath {
           break;
         }
       }
-      l.waiting -= static_cast<int64_t>(item.chunk->size());
+      count(l, -static_cast<int64_t>(item.chunk->size()));
       hand(c, std::move(item.chunk));
     }
     if (l.failed) return abandon(l);
@@ -229,13 +236,15 @@ class SendPath {
 
   void queue(Connection& c, Local& l, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
     if (l.items.empty()) return hand(c, std::move(chunk));
-    l.waiting += static_cast<int64_t>(chunk->size());
+    count(l, static_cast<int64_t>(chunk->size()));
     typename Local::Item& last = l.items.back();
     if (!last.borrowed && Chunk::gatherSmall(*last.chunk, chunk)) return;
     l.items.push_back({std::nullopt, 0, 0, std::move(chunk)});
   }
   void hand(Connection& c, Chunk::Ptr chunk) SOCKMAN_REQUIRES(javascriptThread) {
-    c.shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
+    const auto bytes = static_cast<int64_t>(chunk->size());
+    c.shared.queued.fetch_add(bytes, std::memory_order_relaxed);
+    handed_ += bytes;
     post_({.op = Op::send, .name = c.name, .chunk = std::move(chunk)});
   }
   /// An error is not thrown: the loop latches it, and reports it after what can still be read (N15).
@@ -243,9 +252,13 @@ class SendPath {
     l.failed = true;
     post_({.op = Op::fail, .value = error, .name = c.name, .chunk = nullptr});
   }
-  static void abandon(Local& l) SOCKMAN_REQUIRES(javascriptThread) {
+  void count(Local& l, int64_t bytes) SOCKMAN_REQUIRES(javascriptThread) {
+    l.waiting += bytes;
+    waiting_ += bytes;
+  }
+  void abandon(Local& l) SOCKMAN_REQUIRES(javascriptThread) {
     l.lost += l.waiting;
-    l.waiting = 0;
+    count(l, -l.waiting);
     l.items.clear();
   }
 
@@ -253,6 +266,8 @@ class SendPath {
   std::deque<Local> locals_ SOCKMAN_GUARDED_BY(javascriptThread);  // a Local does not move
   uint64_t syscalls_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   uint64_t bytes_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  int64_t handed_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
+  int64_t waiting_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
 };
 
 }  // namespace sockman

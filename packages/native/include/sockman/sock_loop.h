@@ -50,6 +50,7 @@ class SockLoop {
   E& engine() const { return *engine_; }
   struct Counters {
     Counter bytesReceived, bytesSent, chunksReceived, acceptErrors, pool, overflows;
+    Counter dropped;  // bytes that were to be sent, and their connection had gone
   };
   /// Any thread.
   const Counters& counters() const { return counters_; }
@@ -96,7 +97,8 @@ class SockLoop {
       default:
         // The connection is gone when JavaScript had not consumed `closed` yet as it posted the command
         // (N30). The bytes of a dropped `send` stay counted as queued, and are told as unsent (N37).
-        if (Connection* c = connections_.find(command.name)) executeOn(*c, command);
+        if (Connection* c = connections_.find(command.name)) return executeOn(*c, command);
+        if (command.chunk) counters_.dropped.add(command.chunk->size());
     }
   }
 
@@ -259,7 +261,7 @@ class SockLoop {
     SOCKMAN_CHECK(c.driving.closing);
     SOCKMAN_CHECK(!c.deadline);  // else the slot's next owner would meet it
     c.fd.reset();
-    c.driving.queue.clear();
+    dropQueue(c);
     setWindowClosed(c, false);
     connections_.leave(c);
     push({.event = Event::closed, .slot = c.name.slot, .a = c.driving.connectError});
@@ -448,6 +450,12 @@ class SockLoop {
     }
     c.driving.sending = true;
     engine_->send(c);
+  }
+  void dropQueue(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    size_t bytes = 0;
+    for (const Chunk::Ptr& chunk : c.driving.queue) bytes += chunk->size();
+    counters_.dropped.add(bytes - c.driving.queueOffset);
+    c.driving.queue.clear();
   }
   void consume(Connection& c, size_t count) SOCKMAN_REQUIRES(drivingThread) {
     counters_.bytesSent.add(count);
