@@ -45,8 +45,21 @@ export interface ConnectionOptions {
   events?: SockManEvents
   /** `TCP_NODELAY`, default true. */
   noDelay?: boolean
-  /** Seconds of idleness before TCP keep-alive probes; 0, the default, is off. */
+  /**
+   * Seconds of idleness before TCP keep-alive probes, 0 to 32 767; 0, the default, is off. A peer that has gone without
+   * a word is `ETIMEDOUT` after `keepAlive + keepAliveInterval * keepAliveCount` seconds (tcp(7)).
+   */
   keepAlive?: number
+  /** Seconds between probes, 1 to 32 767, default 1, as `node:net` has it: Linux itself takes 75. */
+  keepAliveInterval?: number
+  /** Probes without an answer that end the connection, 1 to 127, default 10. */
+  keepAliveCount?: number
+  /**
+   * ms that what was sent may wait for the peer to acknowledge it, or to have room for more, before `onError` says
+   * `ETIMEDOUT` (`TCP_USER_TIMEOUT`, RFC 5482); 0, the default, is the kernel's own, some 15 minutes. Where there are
+   * keep-alive probes, this replaces their count (tcp(7)).
+   */
+  userTimeout?: number
 }
 
 export interface ListenOptions extends ConnectionOptions {
@@ -135,6 +148,9 @@ export interface ResolvedConnectionOptions {
   events: ReadHandlers | undefined
   noDelay: boolean
   keepAlive: number
+  keepAliveInterval: number
+  keepAliveCount: number
+  userTimeout: number
 }
 
 export interface ResolvedListenOptions extends ResolvedConnectionOptions {
@@ -149,7 +165,14 @@ export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
   localAddress: SockAddr | undefined
 }
 
-const CONNECTION_KEYS = ['events', 'noDelay', 'keepAlive']
+const CONNECTION_KEYS = [
+  'events',
+  'noDelay',
+  'keepAlive',
+  'keepAliveInterval',
+  'keepAliveCount',
+  'userTimeout',
+]
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveConnectionOptions(options: ConnectionOptions = {}): ResolvedConnectionOptions {
@@ -226,6 +249,21 @@ function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
     events: events === undefined ? undefined : new ReadHandlers(events, 'options.events'),
     noDelay: boolean('options.noDelay', options.noDelay, true),
     keepAlive: integer('options.keepAlive', options.keepAlive, { byDefault: 0, min: 0, max: 32767 }),
+    keepAliveInterval: integer('options.keepAliveInterval', options.keepAliveInterval, {
+      byDefault: 1,
+      min: 1,
+      max: 32767,
+    }),
+    keepAliveCount: integer('options.keepAliveCount', options.keepAliveCount, {
+      byDefault: 10,
+      min: 1,
+      max: 127,
+    }),
+    userTimeout: integer('options.userTimeout', options.userTimeout, {
+      byDefault: 0,
+      min: 0,
+      max: 2 ** 31 - 1,
+    }),
   }
 }
 

@@ -32,7 +32,14 @@ test('defaults', () => {
     maxConnections: 0,
     poison: false,
   })
-  const connection = { events: undefined, noDelay: true, keepAlive: 0 }
+  const connection = {
+    events: undefined,
+    noDelay: true,
+    keepAlive: 0,
+    keepAliveInterval: 1,
+    keepAliveCount: 10,
+    userTimeout: 0,
+  }
   expect(resolveConnectionOptions()).toEqual(connection)
   expect(resolveListenOptions()).toEqual({ ...connection, backlog: 511, reusePort: false, ipv6Only: true })
   expect(resolveConnectOptions()).toEqual({
@@ -97,6 +104,7 @@ describe('refused', () => {
     ['sockMan', { poison: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['connection', { noDelay: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     ['connection', { keepAlive: 32_768 }, 'ERR_OUT_OF_RANGE'],
+    ['connection', { keepAliveCount: 128 }, 'ERR_OUT_OF_RANGE'],
     ['connection', { events: { onData: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     ['connection', { events: null }, 'ERR_INVALID_ARG_TYPE'],
     ['listen', { backlog: 0 }, 'ERR_OUT_OF_RANGE'],

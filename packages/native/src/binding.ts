@@ -78,6 +78,15 @@ export type Warnings = readonly (string | number)[]
 export type ListenResult = readonly [number: number, address: string, warnings: Warnings]
 export type ConnectionResult = readonly [slot: number, warnings: Warnings]
 
+/** As `binding.h` reads them. */
+export type TcpOptions = readonly [
+  noDelay: number,
+  keepAlive: number,
+  keepAliveInterval: number,
+  keepAliveCount: number,
+  userTimeout: number,
+]
+
 /** One engine with its loop and drive. Slots are 0 to 2^20 - 1, reused after `free`. */
 export interface NativeEngine {
   /** See `event-ring.ts`. */
@@ -91,24 +100,17 @@ export interface NativeEngine {
 
   listen(
     address: string,
-    noDelay: boolean,
-    keepAlive: number,
+    tcp: TcpOptions,
     backlog: number,
     reusePort: boolean,
     ipv6Only: boolean,
   ): ListenResult
-  adoptListener(fd: number, noDelay: boolean, keepAlive: number): ListenResult
+  adoptListener(fd: number, tcp: TcpOptions): ListenResult
   closeListener(number: number): void
   freeListener(number: number): void
 
-  connect(
-    address: string,
-    localAddress: string,
-    timeout: number,
-    noDelay: boolean,
-    keepAlive: number,
-  ): ConnectionResult
-  adopt(fd: number, noDelay: boolean, keepAlive: number): ConnectionResult
+  connect(address: string, localAddress: string, timeout: number, tcp: TcpOptions): ConnectionResult
+  adopt(fd: number, tcp: TcpOptions): ConnectionResult
   /** Of the `accepted` record at this position of the ring; -1 when no slot is left, which its listener will tell. */
   admit(position: number, listener: number): number
   reject(position: number): void

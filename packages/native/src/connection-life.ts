@@ -22,7 +22,7 @@ import type { Listeners, OwnListener } from './listeners'
 import { Outbound } from './outbound'
 import type { RunState } from './run-state'
 import type { Sending } from './sending'
-import { addressText, parseAddress, takeWhileRunning } from './values'
+import { addressText, parseAddress, takeWhileRunning, tcpOptions } from './values'
 
 /** What an `error` record says; `unread` bytes are left in the kernel. */
 interface ErrorRecord {
@@ -83,7 +83,7 @@ export class ConnectionLife {
   // ---- Begin ----
 
   connect(to: SockAddr, options: ResolvedConnectOptions): ConnectionId {
-    const { events, noDelay, keepAlive, timeout, signal, localAddress } = options
+    const { events, timeout, signal, localAddress } = options
     const handlers = this.#handlers.or(events)
     const from = localAddress ? addressText(localAddress) : ''
     const watch = signal && new AbortWatch(signal)
@@ -91,7 +91,7 @@ export class ConnectionLife {
     let warnings: Warnings
     try {
       this.#run.assertRunning()
-      const open = () => this.#native.connect(addressText(to), from, timeout, noDelay, keepAlive)
+      const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options))
       ;[slot, warnings] = attempt(open, localAddress ?? to)
     } catch (error) {
       watch?.end()
@@ -112,10 +112,10 @@ export class ConnectionLife {
     this.#native.close(slot, 0, 0)
   }
 
-  adopt(sock: Releasable, { events, noDelay, keepAlive }: ResolvedConnectionOptions): ConnectionId {
-    const handlers = this.#handlers.or(events)
+  adopt(sock: Releasable, options: ResolvedConnectionOptions): ConnectionId {
+    const handlers = this.#handlers.or(options.events)
     const fd = takeWhileRunning(sock, this.#run)
-    const [slot, warnings] = attempt(() => this.#native.adopt(fd, noDelay, keepAlive))
+    const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options)))
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id

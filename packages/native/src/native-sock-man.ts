@@ -35,7 +35,7 @@ import { Receiving } from './receiving'
 import { RunState } from './run-state'
 import { Sending } from './sending'
 import { Turn } from './turn'
-import { addressText, takeWhileRunning } from './values'
+import { addressText, takeWhileRunning, tcpOptions } from './values'
 
 /** What a backend gives its SockMans. */
 export interface NativeSetup {
@@ -134,17 +134,18 @@ export class NativeSockMan implements SockMan {
 
   listen(address: SockAddr | string, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
-    const { events, noDelay, keepAlive, backlog, reusePort, ipv6Only } = resolveListenOptions(options)
-    return this.#listeners.add(events, to, () => {
+    const resolved = resolveListenOptions(options)
+    return this.#listeners.add(resolved.events, to, () => {
       this.#run.assertRunning()
-      return this.#native.listen(addressText(to), noDelay, keepAlive, backlog, reusePort, ipv6Only)
+      const { backlog, reusePort, ipv6Only } = resolved
+      return this.#native.listen(addressText(to), tcpOptions(resolved), backlog, reusePort, ipv6Only)
     })
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    const { events, noDelay, keepAlive } = resolveListenOptions(options)
-    return this.#listeners.add(events, undefined, () =>
-      this.#native.adoptListener(takeWhileRunning(sock, this.#run), noDelay, keepAlive),
+    const resolved = resolveListenOptions(options)
+    return this.#listeners.add(resolved.events, undefined, () =>
+      this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved)),
     )
   }
 

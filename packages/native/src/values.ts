@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
-import { type Releasable, SockAddr, takeDescriptor } from '@sockman/core'
+import { type Releasable, type ResolvedConnectionOptions, SockAddr, takeDescriptor } from '@sockman/core'
+import type { TcpOptions } from './binding'
 import type { RunState } from './run-state'
 
 /** As the native half reads it: the same grammar. */
@@ -33,3 +34,11 @@ function closeAny(fd: number): void {
     // It was no descriptor.
   }
 }
+
+export const tcpOptions = (options: ResolvedConnectionOptions): TcpOptions => [
+  Number(options.noDelay),
+  options.keepAlive,
+  options.keepAliveInterval,
+  options.keepAliveCount,
+  options.userTimeout,
+]

@@ -60,7 +60,14 @@ const EVENT_NAMES: readonly EventName[] = [
   'onClosed',
   'onBatchEnd',
 ]
-const CONNECTION = { events: optional(object), noDelay: flag, keepAlive: whole(0, 32767) }
+const CONNECTION = {
+  events: optional(object),
+  noDelay: flag,
+  keepAlive: whole(0, 32767),
+  keepAliveInterval: whole(1, 32767),
+  keepAliveCount: whole(1, 127),
+  userTimeout: whole(0, 2 ** 31 - 1),
+}
 const LISTEN = { ...CONNECTION, backlog: whole(1, 65535), reusePort: flag, ipv6Only: flag }
 const CONNECT = {
   ...CONNECTION,

@@ -222,7 +222,7 @@ export const connecting: readonly Case[] = [
       subscribe('sockman:warning', note)
       try {
         const watched = trial.open()
-        const options = { noDelay: true, keepAlive: 30 }
+        const options = { noDelay: true, keepAlive: 30, userTimeout: 60_000 }
         for (const { id, peer } of [
           await trial.outbound(watched, 'unix', options),
           await trial.inbound(watched, 'unix', options),
@@ -239,6 +239,52 @@ export const connecting: readonly Case[] = [
         unsubscribe('sockman:warning', note)
       }
       assert.deepEqual(warnings, [])
+    },
+  },
+  {
+    title: 'C32 a Unix connect that finds the backlog full is onConnectFailed EAGAIN at once',
+    skip: ({ supports }) => (supports.unixSockets ? undefined : 'no Unix sockets here'),
+    async run(trial) {
+      const accepted: ConnectionId[] = []
+      const server = trial.open({ onAccepted: (id) => void accepted.push(id) }, { maxConnections: 1 })
+      const { man, log } = trial.open()
+      const { address } = server.man.listen(trial.network.address('unix'), { backlog: 1 })
+      const ids = Array.from({ length: 10 }, () => man.connect(address))
+      const told = (id: ConnectionId) => log.had(id, 'connected') || log.had(id, 'connectFailed')
+      await log.until('what came of each', () => ids.every(told))
+      const failed = ids.filter((id) => log.had(id, 'connectFailed'))
+      assert.ok(failed.length > 0 && failed.length < ids.length, `${failed.length} failed`)
+      for (const id of failed) assert.equal(log.life(id).error?.code, 'EAGAIN')
+      // Nothing is wrong with the listener: the others are served one after the other.
+      const connected = ids.filter((id) => log.had(id, 'connected'))
+      for (const _ of connected) {
+        await server.log.until('the next', () => accepted.length > 0)
+        const served = accepted.pop()!
+        server.man.send(served, Buffer.from('served'))
+        server.man.close(served)
+      }
+      for (const id of connected) assert.equal((await log.receive(id, 6)).toString(), 'served')
+    },
+  },
+  {
+    title: 'C33 a connect from an address to that same address is a connection with oneself',
+    skip: ({ network }) =>
+      network().otherHost === undefined ? 'this network has one local address only' : undefined,
+    async run(trial) {
+      const { man, log } = trial.open()
+      const free = man.listen('127.0.0.1:0')
+      const address = free.address.toString()
+      free.close()
+      const id = man.connect(address, { localAddress: address })
+      await log.event(id, 'connected')
+      const { me, them } = log.life(id)
+      assert.deepEqual([me?.toString(), them?.toString()], [address, address])
+      man.send(id, Buffer.from('oneself'))
+      assert.equal((await log.receive(id, 7)).toString(), 'oneself')
+      man.shutdown(id)
+      await log.event(id, 'eof')
+      man.close(id)
+      assert.equal((await log.event(id, 'closed')).unsent, 0)
     },
   },
   {

@@ -56,7 +56,8 @@ const EVENTS: readonly EventName[] = [
 /** With each of the others, so that each is read. */
 function options(others: object = {}): object {
   const events = Object.fromEntries(EVENTS.map((name) => [name, () => {}]))
-  return { events, noDelay: true, keepAlive: 1, ...others }
+  const tcp = { noDelay: true, keepAlive: 1, keepAliveInterval: 1, keepAliveCount: 1, userTimeout: 1000 }
+  return { events, ...tcp, ...others }
 }
 
 interface Call {

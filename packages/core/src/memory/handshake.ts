@@ -17,8 +17,8 @@ const FIRST_RETRY = 1000
 const LAST_RETRY = 64_000
 const ETIMEDOUT = -110
 
-/** How the other side answers a SYN: a listener, an errno, or nothing. */
-export type Answer = Listening | number | undefined
+/** How the other side answers a SYN: a listener, an errno, or nothing; `oneself` where there is no other side. */
+export type Answer = Listening | number | 'oneself' | undefined
 
 export interface Way {
   readonly route: Route
@@ -78,6 +78,10 @@ export class Handshake implements Target {
     if (typeof answer === 'number') {
       this.#world.note('refused', them, me, 0)
       this.#way.back.send(this, REFUSAL, answer, 0)
+    } else if (answer === 'oneself') {
+      // Both ends are one: what goes out comes in (RFC 9293, simultaneous open).
+      join(this.#world, this.#client, this.#client, this.#way.route, this.#way.back)
+      this.#way.back.send(this, SYN_ACK, 0, 0)
     } else if (answer === undefined || answer.full) {
       this.#world.note('dropped', them, me, 0)
       if (!answer) return

@@ -120,6 +120,7 @@ export class Kernel {
     const back = own || !there ? route : this.#network.route(there, this)
     this.#begin(client, route, back, () => {
       if (!there) return unreachable === 'error' ? EHOSTUNREACH : undefined
+      if (own && me.toString() === them.toString()) return 'oneself'
       return there.names.find(them) ?? ECONNREFUSED
     })
     return client

@@ -206,22 +206,31 @@ class Binding : public Exported<Binding<E>> {
     return buffer ? *buffer : undefined(buffer.failure());
   }
 
-  /// (address, noDelay, keepAlive, backlog, reusePort, ipv6Only) → [number, address, warnings]
+  /// [noDelay, keepAlive, keepAliveInterval, keepAliveCount, userTimeout]
+  static void tcpOptions(const Napi::Value& value, ConnectionOptions& options) {
+    const Napi::Array array = value.As<Napi::Array>();
+    options.noDelay = integer(array[0u]) != 0;
+    options.keepAlive = integer(array[1u]);
+    options.keepAliveInterval = integer(array[2u]);
+    options.keepAliveCount = integer(array[3u]);
+    options.userTimeout = integer(array[4u]);
+  }
+
+  /// (address, TCP options, backlog, reusePort, ipv6Only) → [number, address, warnings]
   Napi::Value listen(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const auto wanted = address(info[0], "bind");
     if (!wanted) return undefined(wanted.failure());
     ListenOptions options;
-    options.noDelay = info[1].As<Napi::Boolean>();
-    options.keepAlive = integer(info[2]);
-    options.backlog = integer(info[3]);
-    options.reusePort = info[4].As<Napi::Boolean>();
-    options.ipv6Only = info[5].As<Napi::Boolean>();
+    tcpOptions(info[1], options);
+    options.backlog = integer(info[2]);
+    options.reusePort = info[3].As<Napi::Boolean>();
+    options.ipv6Only = info[4].As<Napi::Boolean>();
     Warnings warnings;
     auto listening = openListener(*wanted, options, E::kDescriptorLimit, warnings);
     if (!listening) return undefined(listening.failure());
     return watch(std::move(*listening), false, warnings);
   }
-  /// (fd, noDelay, keepAlive) → as listen
+  /// (fd, TCP options) → as listen
   Napi::Value adoptListener(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
@@ -229,11 +238,10 @@ class Binding : public Exported<Binding<E>> {
     if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
     return watch({std::move(*fd), SocketFile()}, true, warnings);
   }
-  /// What the owner wants of a socket that somebody else has made: (fd, noDelay, keepAlive).
+  /// What the owner wants of a socket that somebody else has made: (fd, TCP options).
   std::optional<Failure> applyAdopted(int fd, const Info& info, Warnings& warnings) {
     ConnectionOptions options;
-    options.noDelay = info[1].As<Napi::Boolean>();
-    options.keepAlive = integer(info[2]);
+    tcpOptions(info[1], options);
     const auto local = localAddress(fd);
     if (!local) return local.failure();
     applyOptions(fd, local->family(), options, warnings);
@@ -286,15 +294,14 @@ class Binding : public Exported<Binding<E>> {
 
   // ---- Connections ----
 
-  /// (address, local address or '', timeout, noDelay, keepAlive) → [slot, warnings]. The loop is told what
+  /// (address, local address or '', timeout, TCP options) → [slot, warnings]. The loop is told what
   /// connect(2) said (N16).
   Napi::Value connect(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const auto to = address(info[0], "connect");
     if (!to) return undefined(to.failure());
     const bool bound = info[1].As<Napi::String>().Utf8Value() != "";
     ConnectionOptions options;
-    options.noDelay = info[3].As<Napi::Boolean>();
-    options.keepAlive = integer(info[4]);
+    tcpOptions(info[3], options);
     Warnings warnings;
     auto fd = openStream(to->family(), E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
@@ -315,7 +322,7 @@ class Binding : public Exported<Binding<E>> {
     result.Set(1u, list(warnings));
     return result;
   }
-  /// (fd, noDelay, keepAlive) → [slot, warnings]
+  /// (fd, TCP options) → [slot, warnings]
   Napi::Value adopt(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());

@@ -20,7 +20,10 @@ namespace sockman {
 
 struct ConnectionOptions {
   bool noDelay = true;
-  int keepAlive = 0;  // seconds, 0 = off
+  int keepAlive = 0;          // seconds, 0 = off
+  int keepAliveInterval = 1;  // seconds
+  int keepAliveCount = 10;
+  int userTimeout = 0;  // ms, 0 = the kernel's
 };
 
 struct ListenOptions : ConnectionOptions {
@@ -45,8 +48,14 @@ inline void applyOptions(int fd, int family, const ConnectionOptions& options, W
     setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", warnings);
 #ifdef TCP_KEEPIDLE
     setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepAlive, "TCP_KEEPIDLE", warnings);
+    setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepAliveInterval, "TCP_KEEPINTVL", warnings);
+    setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, options.keepAliveCount, "TCP_KEEPCNT", warnings);
 #endif
   }
+#ifdef TCP_USER_TIMEOUT
+  if (options.userTimeout > 0)
+    setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.userTimeout, "TCP_USER_TIMEOUT", warnings);
+#endif
 }
 
 /// Non-blocking and close-on-exec, where a descriptor was not opened that way. 0, or a negative errno.
