@@ -129,6 +129,9 @@ class Binding : public Exported<Binding<E>> {
     Napi::Object details = Napi::Object::New(env_);
     for (const auto& [key, value] : loop_->engine().details()) details.Set(key, value);
     self.Set("details", details);
+    // As long as this object, and no longer: a SockMan that was never used is collected, with what the engine has
+    // opened (N71).
+    self.Set("deliver", info[0]);
     return std::nullopt;
   }
   Result<std::unique_ptr<Drive>> openDrive(bool inlineDrive, uint32_t batchLimit)
@@ -189,6 +192,7 @@ class Binding : public Exported<Binding<E>> {
     if (started_) return std::nullopt;
     auto failure = drive_->start();
     started_ = !failure;
+    if (started_) delivery_->hold();
     return failure;
   }
   /// A slot with its descriptor, not yet known to the loop.

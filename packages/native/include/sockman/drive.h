@@ -45,13 +45,17 @@ class Delivery {
   }
   Delivery(const Delivery&) = delete;
 
-  /// Once, before all else.
+  /// Once, before all else. Until `hold` the function lives as long as JavaScript itself needs the function.
   [[nodiscard]] std::optional<Failure> open(napi_value deliver) {
-    const int error = sys::makeReference(env_, deliver, &deliver_);
-    return error ? std::optional(Failure{error, "napi_create_reference"}) : std::nullopt;
+    if (const int error = sys::makeReference(env_, deliver, &deliver_))
+      return Failure{error, "napi_create_reference"};
+    napi_reference_unref(env_, deliver_, nullptr);
+    return std::nullopt;
   }
 
   napi_env env() const { return env_; }
+  /// There may be something to deliver from now on.
+  void hold() SOCKMAN_REQUIRES(javascriptThread) { napi_reference_ref(env_, deliver_, nullptr); }
 
   /// Within a callback scope that the runtime has opened. The batch may be the last, and this object gone then.
   void call() SOCKMAN_REQUIRES(javascriptThread) {

@@ -161,6 +161,7 @@ class SockHost : public Exported<SockHost<Poller>> {
   /// Whatever the system may refuse, for good or for lack of descriptors, it refuses here.
   std::optional<Failure> open(napi_value deliver, bool inWorker) SOCKMAN_REQUIRES(javascriptThread) {
     if (auto failure = delivery_.open(deliver)) return failure;
+    delivery_.hold();
     if (const int error = sys::addCleanupHook(env_, cleanUp, this))
       return Failure{error, "napi_add_env_cleanup_hook"};
     auto sync = WaitSet<Poller>::open();
