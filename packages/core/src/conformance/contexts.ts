@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConnectionOptions } from '../options'
-import type { ConnectionId, SockManEvents } from '../sock-man'
+import type { ConnectionId, Listener, SockManEvents } from '../sock-man'
 import { type Case, needsProcess } from './harness'
 import type { Pair, Trial, Watched } from './trial'
 
@@ -71,7 +71,12 @@ async function check(trial: Trial, home: Context, own: boolean): Promise<void> {
 
   for (const [context, enter] of [[home, enterHome] as const, ['call', entrance('call')] as const]) {
     const ids = [
-      ...(await accepted(trial, watched, options, enter)),
+      ...(await accepted(
+        trial,
+        watched,
+        enter(() => man.listen(trial.network.address(), options)),
+      )),
+      ...(await acceptedByAdopted(trial, watched, options, enter)),
       ...(await connected(trial, watched, options, enter)),
       ...(await adopted(trial, watched, options, enter)),
     ]
@@ -90,15 +95,26 @@ function entrance(context: Context): Enter {
   return context === undefined ? (run) => run() : storage.run(context, () => AsyncLocalStorage.snapshot())
 }
 
-async function accepted(
+async function accepted(trial: Trial, watched: Watched, listener: Listener): Promise<ConnectionId[]> {
+  const into = (): Promise<Pair> => trial.into(watched, listener)
+  return live(watched, await into(), await into())
+}
+
+async function acceptedByAdopted(
   trial: Trial,
   watched: Watched,
   options: ConnectionOptions,
   enter: Enter,
 ): Promise<ConnectionId[]> {
-  const listener = enter(() => watched.man.listen(trial.network.address(), options))
-  const into = (): Promise<Pair> => trial.into(watched, listener)
-  return live(watched, await into(), await into())
+  const sock = trial.facts.backend.socks?.create('ipv4')
+  if (!sock) return []
+  sock.bind(trial.network.address())
+  sock.listen()
+  return accepted(
+    trial,
+    watched,
+    enter(() => watched.man.adoptListener(sock, options)),
+  )
 }
 
 async function connected(
