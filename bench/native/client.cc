@@ -15,6 +15,7 @@ constexpr uint32_t kProtocolVersion = 70016;
 constexpr uint64_t kServices = 1 | 8;  // NODE_NETWORK, NODE_WITNESS
 constexpr uint32_t kBlockType = 2;     // MSG_BLOCK
 constexpr uint32_t kWitnessFlag = 1u << 30;
+constexpr size_t kNonceSize = 8;
 
 }  // namespace
 
@@ -35,7 +36,7 @@ bool Client::OnReadable() {
 
 bool Client::Parse() {
   size_t at = 0;
-  while (in_.size() - at >= kHeaderSize) {
+  while (wants_read() && in_.size() - at >= kHeaderSize) {
     const MessageHeader header = MessageHeader::Read(in_.data() + at);
     if (header.magic != service_.magic) return Drop("wrong network magic");
     if (header.length > kMaxPayload) return Drop("oversized message");
@@ -53,8 +54,9 @@ bool Client::Answer(std::string_view command, Reader payload, size_t length) {
   if (command == "version") {
     AnswerVersion();
   } else if (command == "ping") {
-    const uint8_t* nonce = payload.Raw(length);
-    Queue(Writer(service_.magic, "pong").Raw(nonce, length).Finish());
+    // The nonce of BIP 31: who echoes more queues as much as a client likes.
+    const size_t size = std::min(length, kNonceSize);
+    Queue(Writer(service_.magic, "pong").Raw(payload.Raw(size), size).Finish());
   } else if (command == "getheaders") {
     return AnswerGetHeaders(payload);
   } else if (command == "getdata") {
@@ -133,6 +135,7 @@ bool Client::AnswerGetData(Reader payload) {
 void Client::Queue(Bytes message) {
   const size_t size = message.size();
   out_.push_back({std::move(message), 0, size, false});
+  queued_bytes_ += size;
 }
 
 bool Client::OnWritable() {
@@ -155,9 +158,11 @@ bool Client::OnWritable() {
     next.left -= static_cast<size_t>(sent);
     share -= static_cast<size_t>(sent);
     service_.bytes_sent += static_cast<uint64_t>(sent);
-    if (next.left == 0) out_.pop_front();
+    if (next.left > 0) continue;
+    queued_bytes_ -= next.bytes.size();
+    out_.pop_front();
   }
-  return true;
+  return Parse();  // what waited for room
 }
 
 }  // namespace bench

@@ -36,7 +36,7 @@ class Client {
 
   int fd() const { return fd_.get(); }
   /** A client that asks faster than it reads is not read from until its answers have left. */
-  bool wants_read() const { return out_.size() < kMostQueued; }
+  bool wants_read() const { return out_.size() < kMostQueued && queued_bytes_ < kMostQueuedBytes; }
   bool wants_write() const { return !out_.empty(); }
   const std::string& reason() const { return reason_; }
 
@@ -44,7 +44,8 @@ class Client {
 
  private:
   static constexpr size_t kMostQueued = 4096;
-  static constexpr size_t kShare = 4 << 20;  // bytes per turn, so that clients take turns
+  static constexpr size_t kMostQueuedBytes = 1 << 20;  // of its own, pieces of the image not counted
+  static constexpr size_t kShare = 4 << 20;            // bytes per turn, so that clients take turns
 
   /** Bytes of its own, or a piece of the image. */
   struct Outgoing {
@@ -66,6 +67,7 @@ class Client {
   Service& service_;
   Bytes in_;
   std::deque<Outgoing> out_;
+  size_t queued_bytes_ = 0;
   std::string reason_;
 };
 

@@ -49,7 +49,12 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
     .addOption(
       new Option('--verify <what>', 'what is hashed').choices(['checksum', 'none']).default('checksum'),
     )
-    .option('--stall-timeout <seconds>', 'a peer without progress for so long is dropped', seconds, 5)
+    .option(
+      '--stall-timeout <seconds>',
+      'a peer has it for its handshake, its headers and each block',
+      seconds,
+      5,
+    )
     .option(
       '--connect <addresses>',
       'download from running servers, IP:port separated by commas, instead of starting one',
@@ -200,7 +205,10 @@ function rows(net: readonly string[]): Option {
 }
 
 function blocks(): Option {
-  return new Option('--blocks <source>', `a block file, a directory of them, or ${SYNTHETIC_LARGE}`)
+  return new Option(
+    '--blocks <source>',
+    `a node's blocks folder, a block file, a directory of them, or ${SYNTHETIC_LARGE}`,
+  )
     .env('SOCKMAN_BLOCKS')
     .default(SYNTHETIC_LARGE)
 }
@@ -253,7 +261,7 @@ Exit codes: 0 all well; 1 a row failed, blocks are missing or the server went aw
 Examples:
   bench                                                        every row on synthetic:large
   bench ibd --backend poll,iouring:inline,net --verify none --trials 7
-  bench ibd --blocks ~/.bitcoin/blocks/blk00000.dat --json result.json
+  bench ibd --blocks ~/.bitcoin/blocks --json result.json      a node's folder, obfuscated or not; its first 2 GiB
   bench ping --backend iouring:inline,net --connections 1,64
   bench memory --connections 100000 --messages 1000000
   bench serve --listen 127.0.0.1:8333                          then, elsewhere: bench ibd --connect 127.0.0.1:8333

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openBlockSet } from '../src/blocks/block-set'
@@ -7,6 +5,7 @@ import { syntheticLarge } from '../src/blocks/synthetic'
 import { BenchError, UsageError } from '../src/errors'
 import { MAGIC } from '../src/wire/network'
 import { GENESIS } from './genesis'
+import { Folder, frame } from './node-folder'
 
 /** `bzip2 -9` of the framed genesis block. */
 const GENESIS_BZ2 = Buffer.from(
@@ -14,25 +13,13 @@ const GENESIS_BZ2 = Buffer.from(
   'base64',
 )
 
-let directory: string
+let folder: Folder
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'blocks-'))
+  folder = new Folder()
 })
-afterEach(() => rmSync(directory, { recursive: true }))
+afterEach(() => folder[Symbol.dispose]())
 
-function put(name: string, ...parts: Uint8Array[]): string {
-  const path = join(directory, name)
-  writeFileSync(path, Buffer.concat(parts))
-  return path
-}
-
-function frame(block: Uint8Array, magic: number = MAGIC.mainnet): Buffer {
-  const record = Buffer.alloc(8)
-  record.writeUInt32LE(magic, 0)
-  record.writeUInt32LE(block.length, 4)
-  return Buffer.concat([record, block])
-}
-
+const put = (name: string, ...parts: Uint8Array[]) => folder.put(name, ...parts)
 const read = (path: string) => [...openBlockSet(path).blocks()].map((block) => Buffer.from(block))
 const [regtestBlock] = syntheticLarge().blocks()
 
@@ -59,11 +46,11 @@ describe('block files', () => {
     put('b.raw', regtestBlock!)
     put('a.dat', frame(GENESIS))
     put('c.raw', GENESIS)
-    const set = openBlockSet(directory)
+    const set = openBlockSet(folder.path)
     expect([...set.blocks()].map((block) => block.length)).toEqual([285, regtestBlock!.length])
     expect(set.notes).toHaveLength(2)
     expect(set.notes[0]).toMatch(/^README.md is left out/)
-    expect(set.notes[1]).toMatch(/^c.raw: .*earlier file/)
+    expect(set.notes[1]).toMatch(/^c.raw: 1 block met before/)
   })
 
   it.each([
@@ -91,7 +78,7 @@ describe('block files', () => {
   })
 
   it('names a path that is not there and a directory without blocks', () => {
-    expect(() => openBlockSet(join(directory, 'none'))).toThrow(UsageError)
-    expect(() => openBlockSet(directory)).toThrow(/no block file/)
+    expect(() => openBlockSet(join(folder.path, 'none'))).toThrow(UsageError)
+    expect(() => openBlockSet(folder.path)).toThrow(/no block file/)
   })
 })

@@ -29,6 +29,8 @@ const MESSAGES: ReadonlyMap<string, Buffer> = new Map(
 export interface Fault {
   /** Instead of version and verack. */
   onVersion?(socket: Socket): void
+  /** Instead of the headers of {@link BLOCKS}, asked for as the `nth` time, from 0. */
+  onHeaders?(socket: Socket, nth: number): void
   /** Instead of the block message asked for as the `nth`, from 0. */
   onBlock?(socket: Socket, message: Buffer, nth: number): void
 }
@@ -63,7 +65,7 @@ export class FakePeer implements AsyncDisposable {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     socket.on('error', () => socket.destroy()) // the client dropped us: what the tests are for
-    let [command, payload, nth] = ['', Buffer.alloc(0), 0]
+    let [command, payload, nth, nthHeaders] = ['', Buffer.alloc(0), 0, 0]
     const framer = new Framer(MAGIC.regtest, 'checksum', {
       onMessageStart(name) {
         command = name
@@ -79,6 +81,7 @@ export class FakePeer implements AsyncDisposable {
           socket.write(encodeMessage(MAGIC.regtest, 'verack'))
           socket.write(encodeMessage(MAGIC.regtest, 'ping', Buffer.alloc(8, 7)))
         } else if (command === 'getheaders') {
+          if (fault.onHeaders) return fault.onHeaders(socket, nthHeaders++)
           socket.write(
             encodeMessage(
               MAGIC.regtest,

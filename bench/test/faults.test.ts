@@ -4,12 +4,13 @@ import { type AddressInfo, createServer } from 'node:net'
 import { SockAddr } from '@sockman/core'
 import { describe, expect, it } from 'vitest'
 import { openBlockSet } from '../src/blocks/block-set'
-import { Download, type DownloadPlan, type DownloadResult } from '../src/ibd/download'
+import { Download } from '../src/ibd/download'
 import { openTransport, parseBenchRow } from '../src/rows/row'
 import type { Transport } from '../src/rows/transport'
 import { BlockServer } from '../src/server/block-server'
 import { encodeMessage } from '../src/wire/message'
 import { MAGIC } from '../src/wire/network'
+import { download, PLAN } from './download'
 import { BLOCKS, FakePeer, type Fault } from './fake-peer'
 import { workingRows } from './rows'
 
@@ -21,7 +22,7 @@ const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
       onBlock: (socket, message, nth) =>
         nth < 2 && socket.write(nth === 0 ? message : message.subarray(0, 500_000)),
     },
-    /dropped: stalled: no progress for 0.3 s in the middle of a block; its \d+ outstanding blocks are asked from another$/,
+    /dropped: stalled: no complete block within 0.3 s \(--stall-timeout\) in the middle of a block; its \d+ outstanding blocks are asked from another$/,
   ],
   'hangs up in the middle of a block': [
     { onBlock: (socket, message, nth) => nth === 0 && socket.end(message.subarray(0, 500_000)) },
@@ -84,39 +85,12 @@ const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
   ],
   'says nothing at all': [
     { onVersion() {} },
-    /dropped: stalled: no progress for 0.3 s during the handshake$/,
+    /dropped: stalled: no complete handshake within 0.3 s \(--stall-timeout\) during the handshake$/,
   ],
   'hangs up in the handshake': [
     { onVersion: (socket) => socket.end() },
     /dropped: the peer closed the connection during the handshake$/,
   ],
-}
-
-const PLAN: DownloadPlan = {
-  addresses: [],
-  peers: 2,
-  network: 'regtest',
-  verify: 'checksum',
-  laps: 1,
-  warmUpLaps: 0,
-  stallTimeout: 300,
-  countOnly: false,
-}
-
-async function download(
-  row: string,
-  plan: Partial<DownloadPlan>,
-): Promise<{ result: DownloadResult; lines: string[] }> {
-  const lines: string[] = []
-  const transport = await openTransport(parseBenchRow(row))
-  try {
-    return {
-      result: await new Download(transport, { ...PLAN, ...plan }, (line) => lines.push(line)).run(),
-      lines,
-    }
-  } finally {
-    await transport.stop()
-  }
 }
 
 /** An address nobody listens at: one that was free a moment ago. */

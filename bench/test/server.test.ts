@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { SockAddr } from '@sockman/core'
 import { Block } from 'bitcoinjs-lib'
@@ -24,7 +25,7 @@ function message(command: string, payload: Buffer = Buffer.alloc(0), magic = MAG
 
 class RawClient {
   readonly socket: Socket
-  #buffer = Buffer.alloc(0)
+  #buffer: Buffer = Buffer.alloc(0)
 
   private constructor(socket: Socket) {
     this.socket = socket
@@ -38,8 +39,14 @@ class RawClient {
 
   async take(bytes: number): Promise<Buffer> {
     while (this.#buffer.length < bytes) {
-      const [chunk] = (await once(this.socket, 'data')) as [Buffer]
-      this.#buffer = Buffer.concat([this.#buffer, chunk])
+      await new Promise<void>((resolve) => {
+        this.socket.once('data', (chunk) => {
+          this.socket.pause() // nobody listens until the next chunk is wanted
+          this.#buffer = Buffer.concat([this.#buffer, chunk])
+          resolve()
+        })
+        this.socket.resume()
+      })
     }
     const taken = this.#buffer.subarray(0, bytes)
     this.#buffer = this.#buffer.subarray(bytes)
@@ -59,9 +66,13 @@ class RawClient {
     this.socket.on('error', () => {}) // a reset is an end as well
     this.socket.resume()
     await once(this.socket, 'close')
-    return this.#buffer.length === 0
+    return this.socket.bytesRead === 0
   }
 }
+
+/** Memory of a process that is its own, the set not counted. */
+const privateMegabytes = (pid: number) =>
+  Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 
 const getheaders = (...locator: Buffer[]) =>
   message(
@@ -174,6 +185,25 @@ describe.each(['sendfile', 'send'] as const)('serve, by %s', (path) => {
     }
     client.socket.write(message('ping', Buffer.from('stillone')))
     expect((await client.next()).payload).toEqual(Buffer.from('stillone'))
+  })
+
+  it('queues little for a client that does not read, and answers all when it does', async () => {
+    const before = privateMegabytes(server.pid)
+    const rude = await RawClient.connect(server.address.port)
+    const send = (data: Buffer) => new Promise((resolve) => rude.socket.write(data, resolve))
+    for (let times = 0; times < 20; times++) await send(message('ping', Buffer.alloc(4_000_000, times)))
+    for (let times = 0; times < 4000; times++) void send(getheaders())
+    await send(message('ping', Buffer.from('the last')))
+    client.socket.write(message('ping', Buffer.from('stillone')))
+    await client.next()
+    expect(privateMegabytes(server.pid) - before).toBeLessThan(25)
+
+    for (let times = 0; times < 20; times++) {
+      expect(await rude.next()).toEqual({ command: 'pong', payload: Buffer.alloc(8, times) })
+    }
+    for (let times = 0; times < 4000; times++) expect((await rude.next()).command).toBe('headers')
+    expect((await rude.next()).payload).toEqual(Buffer.from('the last'))
+    rude.socket.destroy()
   })
 
   it('reports CPU time and bytes', async () => {

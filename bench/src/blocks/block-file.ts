@@ -1,131 +1,93 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, extname, join } from 'node:path'
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { extname } from 'node:path'
 import bzip from 'seek-bzip'
 import { BenchError } from '../errors'
-import { sha256d } from '../wire/hash'
-import { BLOCK_HEADER_SIZE, MAX_PAYLOAD } from '../wire/message'
-import { MAGIC, type Network, networkOf } from '../wire/network'
-import { blockLength, meetsTarget } from './block'
-import type { BlockSet } from './block-set'
+import type { ObfuscationKey } from './obfuscation'
 
-const EXTENSIONS = ['.raw', '.dat', '.blk', '.bin', '.bz2']
-/** The set is served from memory. */
-const MAX_SET = 2 * 1024 ** 3
+const LOOK = 65_536
 
 /**
- * Blocks from a file or from the files of a directory, in the order of their names. A file is
- *
- * - *raw*: one serialized block;
- * - *framed*: a `blk*.dat` of Bitcoin Core, records of magic, length (uint32 LE) and block, zeros at the end
- *   allowed;
- * - either of them compressed with bzip2 (`.bz2`).
- *
- * Every block is walked to its last byte and must meet the target in its header. In a directory, files of
- * other names than `.raw .dat .blk .bin .bz2` are left out with a note; a block met twice is served once.
- *
- * @throws BenchError naming the file and what is wrong with it
+ * A file of blocks, read piece by piece, for a node's files are large and many: decompressed where its name ends in `.bz2`, its
+ * obfuscation taken away. Opened by the first read; owned by who reads, who closes it and may read on afterwards.
  */
-export function openBlockFiles(path: string): BlockSet {
-  const notes: string[] = []
-  const files = statSync(path).isDirectory() ? listFiles(path, notes) : [path]
-  const network = findNetwork(files)
-  return {
-    name: path,
-    network,
-    description: `block files of ${path}, a sample and not a chain unless the files are one; served in the order of their names`,
-    notes,
-    *blocks() {
-      const seen = new Set<string>()
-      let total = 0
-      for (const file of files) {
-        for (const block of blocksOf(file, MAGIC[network])) {
-          const hash = sha256d(block.subarray(0, BLOCK_HEADER_SIZE)).toString('hex')
-          total += block.length
-          if (total > MAX_SET) {
-            throw new BenchError(
-              `${path} holds more than 2 GiB of blocks, which are served from memory: name fewer files`,
-            )
-          }
-          if (!seen.has(hash)) yield block
-          else notes.push(`${basename(file)}: a block that an earlier file holds is left out`)
-          seen.add(hash)
-        }
-      }
-    },
+export class BlockFile {
+  readonly path: string
+  /** Of its folder; undefined: the bytes are as they are. */
+  readonly key: ObfuscationKey | undefined
+  #descriptor: number | undefined
+  /** All of a compressed file. */
+  #decompressed: Buffer | undefined
+  #size = 0
+
+  constructor(path: string, key: ObfuscationKey | undefined) {
+    this.path = path
+    this.key = key
   }
-}
 
-/** One network per set: that of the first framed file; raw blocks do not say, mainnet is assumed. */
-function findNetwork(files: readonly string[]): Network {
-  for (const file of files) {
-    const network = networkOf(frameMagic(readBlockFile(file)) ?? 0)
-    if (network) return network
+  /** Bytes, decompressed. @throws BenchError when the file cannot be read */
+  get size(): number {
+    this.#open()
+    return this.#size
   }
-  return 'mainnet'
-}
 
-function listFiles(directory: string, notes: string[]): string[] {
-  const names = readdirSync(directory).sort()
-  const taken = names.filter((name) => {
-    const take = EXTENSIONS.includes(extname(name)) && statSync(join(directory, name)).isFile()
-    if (!take) notes.push(`${name} is left out: not a file named ${EXTENSIONS.map((e) => `*${e}`).join(' ')}`)
-    return take
-  })
-  if (taken.length === 0) throw new BenchError(`${directory} holds no block file (${EXTENSIONS.join(' ')})`)
-  return taken.map((name) => join(directory, name))
-}
-
-function readBlockFile(file: string): Buffer {
-  try {
-    const stored = readFileSync(file)
-    return extname(file) === '.bz2' ? bzip.decode(stored) : stored
-  } catch (error) {
-    throw new BenchError(`${file}: ${(error as Error).message}`)
+  /** As many of `length` bytes from `offset` on as there are. @throws BenchError when they cannot be read */
+  read(offset: number, length: number): Buffer {
+    const data = this.readStored(offset, length)
+    this.key?.remove(data, offset)
+    return data
   }
-}
 
-/** The magic a framed file begins with, undefined for a raw one. */
-function frameMagic(data: Buffer): number | undefined {
-  const magic = data.length >= 8 ? data.readUInt32LE(0) : 0
-  return networkOf(magic) ? magic : undefined
-}
-
-function* blocksOf(file: string, magic: number): Iterable<Buffer> {
-  const data = readBlockFile(file)
-  if (frameMagic(data) === undefined) {
-    yield checked(data, `${file}`)
-    return
-  }
-  for (let at = 0; at < data.length; ) {
-    const where = `${file}, record at byte ${at}`
-    if (data.subarray(at).every((byte) => byte === 0)) return // Core allocates blk files ahead
-    if (data.length - at < 8) throw new BenchError(`${where}: truncated`)
-    if (data.readUInt32LE(at) !== magic) {
-      throw new BenchError(
-        `${where}: magic ${data.toString('hex', at, at + 4)}, not that of the set's network`,
-      )
+  /** The same with the obfuscation left on. */
+  readStored(offset: number, length: number): Buffer {
+    this.#open()
+    const data = Buffer.alloc(Math.max(0, Math.min(length, this.#size - offset)))
+    if (this.#decompressed) {
+      this.#decompressed.copy(data, 0, offset)
+      return data
     }
-    const length = data.readUInt32LE(at + 4)
-    if (length > data.length - at - 8)
-      throw new BenchError(`${where}: ${length} bytes announced, the file ends before`)
-    yield checked(data.subarray(at + 8, at + 8 + length), where)
-    at += 8 + length
+    try {
+      for (let at = 0; at < data.length; ) {
+        const count = readSync(this.#descriptor!, data, at, data.length - at, offset + at)
+        if (count === 0) throw new Error(`the file ends at byte ${offset + at}: something cuts it now`)
+        at += count
+      }
+    } catch (error) {
+      throw new BenchError(`${this.path}: ${(error as Error).message}`)
+    }
+    return data
   }
-}
 
-function checked(block: Buffer, where: string): Buffer {
-  let length: number
-  try {
-    length = blockLength(block)
-  } catch (error) {
-    throw new BenchError(`${where}: not a whole block: ${(error as Error).message}`)
+  /**
+   * Whether nothing but zeros follows: what a node allocates ahead. The file system makes those zeros, so there is no
+   * obfuscation on them; a tool that rewrites a whole file puts its key on them, too.
+   */
+  isPaddingFrom(offset: number): boolean {
+    const isZero = (data: Buffer) => data.every((byte) => byte === 0)
+    const holds = (read: (at: number) => Buffer) => {
+      for (let at = offset; at < this.size; at += LOOK) if (!isZero(read(at))) return false
+      return true
+    }
+    return holds((at) => this.readStored(at, LOOK)) || (!!this.key && holds((at) => this.read(at, LOOK)))
   }
-  if (length !== block.length)
-    throw new BenchError(`${where}: ${block.length - length} bytes after the end of the block`)
-  if (length > MAX_PAYLOAD)
-    throw new BenchError(`${where}: a block of ${length} bytes, at most ${MAX_PAYLOAD} fit a message`)
-  if (!meetsTarget(block.subarray(0, BLOCK_HEADER_SIZE))) {
-    throw new BenchError(`${where}: not a block: its header does not meet the target it names`)
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+    this.#decompressed = undefined
   }
-  return block
+
+  #open(): void {
+    if (this.#descriptor !== undefined || this.#decompressed) return
+    try {
+      if (extname(this.path) === '.bz2') {
+        this.#decompressed = bzip.decode(readFileSync(this.path))
+        this.#size = this.#decompressed.length
+        return
+      }
+      this.#descriptor = openSync(this.path, 'r')
+      this.#size = fstatSync(this.#descriptor).size
+    } catch (error) {
+      throw new BenchError(`${this.path}: ${(error as Error).message}`)
+    }
+  }
 }

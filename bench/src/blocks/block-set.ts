@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { UsageError } from '../errors'
 import type { Network } from '../wire/network'
-import { openBlockFiles } from './block-file'
+import { openBlockFiles } from './file-set'
 import { syntheticLarge } from './synthetic'
 
 /** Blocks to serve, read or made one by one: nothing holds the whole set in JavaScript. */
@@ -16,7 +16,7 @@ export interface BlockSet {
   blocks(): Iterable<Uint8Array>
   /** What the set is, one sentence for the report. */
   readonly description: string
-  /** What was left out and why, one line each; complete after `blocks()` has run. */
+  /** What was left out and why, one line each. */
   readonly notes: readonly string[]
 }
 
@@ -25,13 +25,17 @@ export const SYNTHETIC_LARGE = 'synthetic:large'
 /**
  * The set that `--blocks` names.
  *
- * @param source `synthetic:large`, a block file, or a directory of them
+ * @param source `synthetic:large`, a block file, a directory of them, or a node's blocks folder
  * @throws UsageError for a path that is not there; BenchError naming the file that holds no block
  */
 export function openBlockSet(source: string): BlockSet {
   if (source === SYNTHETIC_LARGE) return syntheticLarge()
-  if (!existsSync(source)) {
-    throw new UsageError(`no such file or directory: ${source} (--blocks takes one, or ${SYNTHETIC_LARGE})`)
+  try {
+    statSync(source)
+  } catch (error) {
+    throw new UsageError(
+      `${(error as Error).message} (--blocks takes a file, a directory or ${SYNTHETIC_LARGE})`,
+    )
   }
   return openBlockFiles(source)
 }

@@ -15,6 +15,11 @@ export function meetsTarget(header: Uint8Array): boolean {
   return BigInt(`0x${displayHash(sha256d(header))}`) <= targetOf(bits)
 }
 
+/** Hashes that a header stands for, on average (`GetBlockProof`, chain.cpp). */
+export function workOf(header: Uint8Array): bigint {
+  return 2n ** 256n / (targetOf(new ByteReader(header, 72).uint32()) + 1n)
+}
+
 /**
  * Length of the serialized block at the begin of `data`, found by walking its transactions (BIP 144
  * serialization).

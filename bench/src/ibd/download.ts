@@ -5,8 +5,10 @@ import type { Verify } from '../wire/framing'
 import { displayHash, sha256d } from '../wire/hash'
 import { MAX_HEADERS } from '../wire/message'
 import { MAGIC, type Network } from '../wire/network'
+import { HashList } from './hash-list'
 import { type Measurement, Meter } from './meter'
-import { Peer, type PeerOwner, type Request } from './peer'
+import { Peer } from './peer'
+import type { PeerOwner, Request } from './peer-owner'
 
 /** Blocks asked from one peer at a time (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`, net_processing.cpp). */
 const IN_FLIGHT = 16
@@ -30,6 +32,8 @@ export interface DownloadPlan {
   readonly warmUpLaps: number
   /** ms, see `PeerOptions`. */
   readonly stallTimeout: number
+  /** Most headers of a peer; more is no chain. */
+  readonly maxBlocks: number
   /** Lengths of the set's `block` messages, where the server is ours. */
   readonly sizes?: readonly number[]
   /** Count bytes instead of framing them; needs `sizes`. */
@@ -57,13 +61,14 @@ export class Download implements PeerOwner {
   readonly #meter: Meter
   readonly #peers: Peer[] = []
   readonly #dropped: string[] = []
-  readonly #hashes: Buffer[] = []
+  #hashes = new HashList()
   /** Peers with room while the window had nothing to give. */
   readonly #hungry = new Set<Peer>()
 
-  /** Blocks in all laps; the arrays below are indexed by position in them. */
+  /** Blocks in all laps. */
   #total = 0
-  #isDone = new Uint8Array(0)
+  /** By position in them, modulo the window: a peer decides how many there are. */
+  readonly #isDone = new Uint8Array(WINDOW)
   /** First position that is missing, next that was never asked for, and those whose peer was dropped. */
   #firstMissing = 0
   #next = 0
@@ -104,7 +109,7 @@ export class Download implements PeerOwner {
   }
 
   get #live(): Peer[] {
-    return this.#peers.filter(({ state }) => state !== 'dropped')
+    return this.#peers.filter(({ isDropped }) => !isDropped)
   }
 
   async #connect(): Promise<void> {
@@ -124,45 +129,63 @@ export class Download implements PeerOwner {
     if (this.#live.length === 0) throw new BenchError(`no peer reachable at ${addresses.join(', ')}`)
   }
 
-  /** From one peer, and where that fails from the next. */
+  /** From one peer, and where that fails all of them from the next: the two may know different chains. */
   async #downloadHeaders(): Promise<void> {
-    const known = new Set<string>()
+    for (let complete = false; !complete; ) {
+      const [peer] = this.#live
+      if (!peer)
+        throw new BenchError('no peer left while the headers were downloaded: no block could be asked for')
+      this.#hashes = new HashList()
+      complete = await this.#downloadHeadersFrom(peer)
+    }
+    this.#onPeersChanged = () => {}
+    const { sizes } = this.#plan
+    if (sizes && sizes.length !== this.#hashes.length) {
+      throw new BenchError(`${this.#hashes.length} headers arrived, the set has ${sizes.length} blocks`)
+    }
+  }
+
+  /** False when the peer was dropped. */
+  async #downloadHeadersFrom(peer: Peer): Promise<boolean> {
+    // Blocks may come after the handshake, as many as one message holds.
+    const most = Math.min(this.#plan.maxBlocks, peer.height! + MAX_HEADERS)
     // An unknown hash first: the answer then starts at the begin, for this server and for a Bitcoin Core
     // node.
     let last: Uint8Array = Buffer.alloc(32)
     for (let more = true; more; ) {
-      const [peer] = this.#live
-      if (!peer)
-        throw new BenchError('no peer left while the headers were downloaded: no block could be asked for')
       const arrived = new Promise<Uint8Array[] | undefined>((resolve) => {
         this.#onHeadersArrived = resolve
         this.#onPeersChanged = () => peer.state === 'dropped' && resolve(undefined)
       })
       peer.requestHeaders(last)
       const headers = await arrived
-      if (!headers) continue
-      for (const header of headers) {
-        const hash = sha256d(header)
-        const text = displayHash(hash)
-        if (known.has(text)) throw new BenchError(`${peer.name} sent the header ${text} twice`)
-        known.add(text)
-        this.#hashes.push(hash)
-        last = hash
+      if (!headers) return false
+      const wrong = this.#addHeaders(headers, most)
+      if (wrong !== undefined) {
+        peer.refuse(wrong)
+        return false
       }
+      if (this.#hashes.length > 0) last = this.#hashes.at(this.#hashes.length - 1)
       more = headers.length === MAX_HEADERS
     }
-    this.#onPeersChanged = () => {}
-    const { sizes } = this.#plan
-    if (this.#hashes.length === 0) throw new BenchError('the peers have no blocks')
-    if (sizes && sizes.length !== this.#hashes.length) {
-      throw new BenchError(`${this.#hashes.length} headers arrived, the set has ${sizes.length} blocks`)
+    if (this.#hashes.length > 0) return true
+    peer.refuse('has no blocks')
+    return false
+  }
+
+  /** What is wrong with the headers; undefined: nothing. */
+  #addHeaders(headers: readonly Uint8Array[], most: number): string | undefined {
+    for (const header of headers) {
+      const hash = sha256d(header)
+      if (!this.#hashes.push(hash)) return `sent the header ${displayHash(hash)} twice`
+      if (this.#hashes.length > most) return `sent more than ${most} headers, its chain cannot have as many`
     }
+    return undefined
   }
 
   async #downloadBlocks(): Promise<void> {
     const { laps, warmUpLaps, countOnly } = this.#plan
     this.#total = this.#hashes.length * (warmUpLaps + laps)
-    this.#isDone = new Uint8Array(this.#total)
     await new Promise<void>((resolve, reject) => {
       this.#finish = resolve
       this.#fail = reject
@@ -183,8 +206,10 @@ export class Download implements PeerOwner {
   }
 
   onBlock(_peer: Peer, { index, sentAt }: Request, length: number): void {
-    this.#isDone[index] = 1
-    while (this.#isDone[this.#firstMissing] === 1) this.#firstMissing++
+    this.#isDone[index % WINDOW] = 1
+    for (; this.#isDone[this.#firstMissing % WINDOW] === 1; this.#firstMissing++) {
+      this.#isDone[this.#firstMissing % WINDOW] = 0
+    }
     this.#checkedBlocks++
     this.#checkedBytes += 24 + length
     this.#meter.onBlock(sentAt)
@@ -230,10 +255,15 @@ export class Download implements PeerOwner {
       const index = this.#take()
       if (index === undefined) break
       const position = index % this.#hashes.length
-      requests.push({ index, hash: this.#hashes[position]!, size: this.#plan.sizes?.[position], sentAt: now })
+      requests.push({
+        index,
+        hash: this.#hashes.at(position),
+        size: this.#plan.sizes?.[position],
+        sentAt: now,
+      })
     }
     if (requests.length > 0) peer.requestBlocks(requests)
-    if (peer.inFlight.length < IN_FLIGHT) this.#hungry.add(peer)
+    if (peer.inFlight.length < IN_FLIGHT && !peer.isDropped) this.#hungry.add(peer)
     else this.#hungry.delete(peer)
   }
 

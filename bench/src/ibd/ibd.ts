@@ -13,6 +13,9 @@ import { runTrial, type TrialResult } from './trial-process'
 /** The rows beside the engines', in a run that names none. */
 export const NET_ROWS = ['net', 'net:onread=1M', 'net:raw'] as const
 
+/** Of a server that is not ours: testnet3, the longest chain, has five millions. */
+const MAX_BLOCKS = 8_000_000
+
 export interface IbdOptions {
   /** Rows by name; undefined: every engine and drive and {@link NET_ROWS}, those that work here. */
   readonly rows: readonly string[] | undefined
@@ -135,6 +138,7 @@ async function measure(
     laps,
     warmUpLaps,
     stallTimeout: options.stallTimeout,
+    maxBlocks: server?.count ?? MAX_BLOCKS,
     ...(server && { sizes: server.sizes }),
     countOnly: false,
   }
@@ -190,7 +194,11 @@ async function runOne(
   const gone = new AbortController()
   void server.ended.then((end) => gone.abort(new ServerGone(end)))
   const before = await server.usage()
-  const result = await runTrial({ row: row.text, plan }, note, AbortSignal.any([abort, gone.signal]))
+  const trial = runTrial({ row: row.text, plan }, note, AbortSignal.any([abort, gone.signal]))
+  const result = await trial.catch(async (error) => {
+    await server.usage() // a trial may know of the server's end first, by its peers: its end says more
+    throw error
+  })
   const after = await server.usage()
   checkCounts(result, plan, server)
   const usage = {

@@ -1,53 +1,20 @@
-import type { SockAddr } from '@sockman/core'
-import type { Transport } from '../rows/transport'
-import { Framer, FramingError, type MessageSink, type Verify } from '../wire/framing'
+import { SendQueueFull, type Transport } from '../rows/transport'
+import { Framer, FramingError, type MessageSink } from '../wire/framing'
 import { displayHash, sha256d } from '../wire/hash'
 import {
   BLOCK_HEADER_SIZE,
+  decodeFirstHash,
   decodeHeaders,
-  decodeInventory,
   decodeVersion,
   encodeGetBlocks,
   encodeGetHeaders,
   encodeMessage,
   encodeVersion,
+  HEADER_SIZE,
 } from '../wire/message'
-
-/** A block asked for. */
-export interface Request {
-  /** Position in the whole download, laps included. */
-  readonly index: number
-  readonly hash: Buffer
-  /** Length of its `block` message, header included; known only where the server is ours. */
-  readonly size: number | undefined
-  /** When `getdata` left, ms of `performance.now()`. */
-  sentAt: number
-}
-
-/** Whom a peer tells. */
-export interface PeerOwner {
-  onReady(peer: Peer): void
-  onHeaders(peer: Peer, headers: Uint8Array[]): void
-  /** A requested block is complete and verified. @param length of its payload, bytes */
-  onBlock(peer: Peer, request: Request, length: number): void
-  /** A chunk has been worked off: the time to ask for more. @param bytes of the chunk */
-  onChunk(peer: Peer, bytes: number): void
-  /** The end; `peer.inFlight` is what it still owed. */
-  onDropped(peer: Peer, reason: string): void
-}
-
-export interface PeerOptions {
-  /** For messages about it. */
-  readonly name: string
-  readonly address: SockAddr
-  readonly magic: number
-  readonly verify: Verify
-  /** ms without progress on what is outstanding, after which the peer is dropped. */
-  readonly stallTimeout: number
-}
-
-/** What a peer did wrong. */
-class ProtocolError extends Error {}
+import { Allowance, ProtocolError } from './allowance'
+import { keptOf } from './control-message'
+import type { PeerOptions, PeerOwner, Request } from './peer-owner'
 
 /** Bytes to messages, or to mere counts. */
 interface ByteStream {
@@ -62,6 +29,8 @@ export class Peer implements MessageSink {
   readonly name: string
   readonly inFlight: Request[] = []
   state: 'connecting' | 'handshake' | 'ready' | 'dropped' = 'connecting'
+  /** Height of its chain as its version message says; undefined before. */
+  height: number | undefined
 
   readonly #transport: Transport
   readonly #options: PeerOptions
@@ -71,11 +40,12 @@ export class Peer implements MessageSink {
   #stream: ByteStream
   #stall: NodeJS.Timeout | undefined
   #waitingForHeaders = false
+  readonly #allowance = new Allowance()
 
-  // The message that is coming in.
+  // The message that is coming in; its command is empty while its header is.
   #command = ''
   #length = 0
-  /** Payload so far: of a control message the whole, of a block its header. */
+  /** Payload so far: of a control message what is needed, of a block its header. */
   #gathered: Buffer = Buffer.alloc(0)
   #filled = 0
   readonly #blockHeader = Buffer.alloc(BLOCK_HEADER_SIZE)
@@ -96,17 +66,26 @@ export class Peer implements MessageSink {
     this.#armStall()
   }
 
+  get isDropped(): boolean {
+    return this.state === 'dropped'
+  }
+
   /** Asks for up to 2 000 headers after `hash`. */
   requestHeaders(hash: Uint8Array): void {
     this.#waitingForHeaders = true
-    this.#send('getheaders', encodeGetHeaders([hash]))
     this.#armStall()
+    this.#guard(() => this.#send('getheaders', encodeGetHeaders([hash])))
   }
 
   requestBlocks(requests: readonly Request[]): void {
+    if (this.inFlight.length === 0) this.#armStall()
     for (const request of requests) this.inFlight.push(request)
-    this.#send('getdata', encodeGetBlocks(requests.map(({ hash }) => hash)))
-    if (!this.#stall) this.#armStall()
+    this.#guard(() => this.#send('getdata', encodeGetBlocks(requests.map(({ hash }) => hash))))
+  }
+
+  /** Drops the peer for what it sent. */
+  refuse(reason: string): void {
+    this.#drop(reason)
   }
 
   /**
@@ -118,10 +97,9 @@ export class Peer implements MessageSink {
     this.#stream = {
       push: (chunk) => {
         counted += chunk.length
-        this.#stall?.refresh()
         for (let next = this.inFlight[0]; next && counted >= next.size!; next = this.inFlight[0]) {
           counted -= next.size!
-          this.#complete(next, next.size! - 24)
+          this.#complete(next, next.size! - HEADER_SIZE)
         }
       },
     }
@@ -138,16 +116,20 @@ export class Peer implements MessageSink {
     this.#command = command
     this.#length = length
     this.#filled = 0
+    if (this.height === undefined && command !== 'version') {
+      throw new ProtocolError(`sent ${command} before its version`)
+    }
     if (command === 'block') {
       if (length <= BLOCK_HEADER_SIZE) throw new ProtocolError(`sent a block of ${length} bytes`)
       this.#gathered = this.#blockHeader
     } else {
-      this.#gathered = CONTROL.has(command) ? Buffer.allocUnsafe(length) : NOTHING
+      if (!this.#isAwaited(command)) this.#allowance.spend(command, HEADER_SIZE + length)
+      this.#gathered = Buffer.allocUnsafe(keptOf(command, length))
     }
+    if (this.#owesNothing) this.#armStall()
   }
 
   onPayload(part: Uint8Array): void {
-    if (this.#command === 'block') this.#stall?.refresh()
     const room = this.#gathered.length - this.#filled
     if (room === 0) return
     const take = Math.min(room, part.length)
@@ -158,60 +140,102 @@ export class Peer implements MessageSink {
   }
 
   onMessageEnd(): void {
-    switch (this.#command) {
-      case 'block': {
-        const request = this.#request!
-        this.#request = undefined
-        if (request.size !== undefined && request.size !== this.#length + 24) {
-          throw new ProtocolError(
-            `sent block ${displayHash(request.hash)} with ${this.#length} bytes, not ${request.size - 24}`,
-          )
-        }
-        this.#complete(request, this.#length)
-        break
+    if (this.#owesNothing) this.#disarmStall()
+    const command = this.#command
+    this.#command = ''
+    if (command === 'block') {
+      const request = this.#request!
+      this.#request = undefined
+      if (request.size !== undefined && request.size !== this.#length + HEADER_SIZE) {
+        throw new ProtocolError(
+          `sent block ${displayHash(request.hash)} with ${this.#length} bytes, not ${request.size - HEADER_SIZE}`,
+        )
       }
+      this.#complete(request, this.#length)
+      return
+    }
+    try {
+      this.#onControl(command, this.#gathered)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new ProtocolError(`sent a malformed ${command} message: ${error.message}`)
+    }
+  }
+
+  #onControl(command: string, payload: Buffer): void {
+    switch (command) {
       case 'version':
-        decodeVersion(this.#gathered)
+        if (this.height !== undefined) throw new ProtocolError('sent a second version')
+        this.height = decodeVersion(payload).startHeight
         this.#send('verack')
         break
       case 'verack':
         if (this.state !== 'handshake') throw new ProtocolError('sent a second verack')
         this.state = 'ready'
-        this.#disarmStall()
+        this.#onAnswer()
         this.#owner.onReady(this)
         break
       case 'ping':
-        this.#send('pong', this.#gathered)
+        // Peers before BIP 31 send no nonce and expect no answer.
+        if (payload.length === 8) this.#send('pong', payload)
         break
-      case 'headers':
+      case 'headers': {
         if (!this.#waitingForHeaders) break // an announcement
+        const headers = decodeHeaders(payload)
         this.#waitingForHeaders = false
-        this.#disarmStall()
-        this.#owner.onHeaders(this, decodeHeaders(this.#gathered))
+        this.#onAnswer()
+        this.#owner.onHeaders(this, headers)
         break
+      }
       case 'notfound': {
-        const [first] = decodeInventory(this.#gathered)
-        throw new ProtocolError(`does not have block ${first ? displayHash(first) : ''}`)
+        const hash = decodeFirstHash(payload)
+        throw new ProtocolError(hash ? `does not have block ${displayHash(hash)}` : 'sent an empty notfound')
       }
     }
   }
 
+  /** Whether the peer is asked for nothing: it may be silent for as long as it likes. */
+  get #owesNothing(): boolean {
+    return this.state === 'ready' && !this.#waitingForHeaders && this.inFlight.length === 0
+  }
+
+  #isAwaited(command: string): boolean {
+    if (this.state === 'handshake') return command === 'version' || command === 'verack'
+    return command === 'headers' && this.#waitingForHeaders
+  }
+
+  /** Something that was asked for is here: what is owed next has the whole time. */
+  #onAnswer(): void {
+    this.#allowance.renew()
+    if (this.#owesNothing) this.#disarmStall()
+    else this.#armStall()
+  }
+
   #onOpen(): void {
     this.state = 'handshake'
-    this.#send('version', encodeVersion('/sockman-bench:0.1.0/', 0))
+    this.#guard(() => this.#send('version', encodeVersion('/sockman-bench:0.1.0/', 0)))
   }
 
   #onData(chunk: Uint8Array): void {
     if (this.state === 'dropped') return
+    this.#guard(() => this.#stream.push(chunk))
+    if (this.isDropped) return
+    // A message's header, too, can come without end.
+    if (!this.#stall && !this.#framer.between) this.#armStall()
+    this.#owner.onChunk(this, chunk.length)
+  }
+
+  /** Drops the peer for what it does wrong meanwhile. */
+  #guard(action: () => void): void {
     try {
-      this.#stream.push(chunk)
+      action()
     } catch (error) {
-      if (!(error instanceof FramingError || error instanceof ProtocolError || error instanceof RangeError))
+      if (
+        !(error instanceof FramingError || error instanceof ProtocolError || error instanceof SendQueueFull)
+      )
         throw error
       this.#drop(error.message)
-      return
     }
-    this.#owner.onChunk(this, chunk.length)
   }
 
   /** A peer answers in order, so it is nearly always the first. */
@@ -223,7 +247,7 @@ export class Peer implements MessageSink {
 
   #complete(request: Request, length: number): void {
     this.inFlight.splice(this.inFlight.indexOf(request), 1)
-    if (this.inFlight.length === 0) this.#disarmStall()
+    this.#onAnswer()
     this.#owner.onBlock(this, request, length)
   }
 
@@ -233,11 +257,21 @@ export class Peer implements MessageSink {
 
   #armStall(): void {
     const { stallTimeout } = this.#options
-    this.#disarmStall()
-    this.#stall = setTimeout(
-      () => this.#drop(`stalled: no progress for ${stallTimeout / 1000} s${this.#where()}`),
-      stallTimeout,
-    )
+    if (this.#stall) {
+      this.#stall.refresh()
+      return
+    }
+    this.#stall = setTimeout(() => {
+      const time = `${stallTimeout / 1000} s (--stall-timeout)`
+      this.#drop(`stalled: no ${this.#owed()} within ${time}${this.#where()}`)
+    }, stallTimeout)
+  }
+
+  #owed(): string {
+    if (this.state === 'connecting') return 'connection'
+    if (this.state === 'handshake') return 'complete handshake'
+    if (this.#waitingForHeaders) return 'headers'
+    return this.inFlight.length > 0 ? 'complete block' : 'complete message'
   }
 
   #disarmStall(): void {
@@ -252,8 +286,7 @@ export class Peer implements MessageSink {
   #where(): string {
     if (this.state === 'connecting') return ''
     if (this.state === 'handshake') return ' during the handshake'
-    if (this.#request) return ' in the middle of a block'
-    return this.#framer.between ? '' : ` in the middle of a ${this.#command} message`
+    return this.#framer.between ? '' : ` in the middle of a ${this.#command || 'message header'}`
   }
 
   #drop(reason: string): void {
@@ -262,7 +295,3 @@ export class Peer implements MessageSink {
     this.#owner.onDropped(this, reason)
   }
 }
-
-/** Messages whose payload is needed as a whole. */
-const CONTROL: ReadonlySet<string> = new Set(['version', 'ping', 'headers', 'notfound'])
-const NOTHING = Buffer.alloc(0)

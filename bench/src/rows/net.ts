@@ -8,7 +8,7 @@ import {
   type TcpNetConnectOpts,
 } from 'node:net'
 import { SockAddr } from '@sockman/core'
-import type { Transport } from './transport'
+import { SEND_QUEUE_MAX, SendQueueFull, type Transport } from './transport'
 
 /**
  * `node:net` as a row: the baseline, used as its documentation says.
@@ -58,6 +58,8 @@ export function netTransport(row: string, onread: number | undefined): Transport
       return SockAddr.ip(host, port)
     },
     send(socket, data) {
+      // A socket of node:net queues as much as it is given.
+      if (socket.writableLength + data.length > SEND_QUEUE_MAX) throw new SendQueueFull()
       socket.write(data)
     },
     close(socket) {

@@ -1,5 +1,12 @@
-import type { Backend, ConnectionId, SockAddr, SockManEvents, SockManOptions } from '@sockman/core'
-import type { Transport } from './transport'
+import {
+  type Backend,
+  type ConnectionId,
+  type SockAddr,
+  SockError,
+  type SockManEvents,
+  type SockManOptions,
+} from '@sockman/core'
+import { SendQueueFull, type Transport } from './transport'
 
 /**
  * A SockMan as a row.
@@ -28,7 +35,11 @@ export function sockManTransport(backend: Backend, options: SockManOptions): Tra
       return man.listen(address, { events: { onData } }).address
     },
     send(id, data) {
-      man.send(id, data)
+      try {
+        man.send(id, data)
+      } catch (error) {
+        throw error instanceof SockError && error.code === 'ERR_SEND_QUEUE_FULL' ? new SendQueueFull() : error
+      }
     },
     close(id) {
       man.close(id)

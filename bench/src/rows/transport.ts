@@ -1,5 +1,17 @@
 import type { SockAddr } from '@sockman/core'
 
+/** Most bytes that wait for one peer to read them: `sendQueueMax` of a SockMan by default. */
+export const SEND_QUEUE_MAX = 64 * 1024 * 1024
+
+/** A peer does not read: what was to be sent was not taken. */
+export class SendQueueFull extends Error {
+  override readonly name = 'SendQueueFull'
+
+  constructor() {
+    super('the peer does not read what it is sent: the send queue is full')
+  }
+}
+
 /** What a transport tells about one outbound connection; never called from within `connect`. */
 export interface ConnectionEvents {
   onOpen(): void
@@ -20,7 +32,7 @@ export interface Transport<C = unknown> {
   connect(address: SockAddr, events: ConnectionEvents): C
   /** Listens with `TCP_NODELAY`; `onData` gets each connection's bytes, borrowed. */
   listen(address: SockAddr, onData: (connection: C, chunk: Uint8Array) => void): Promise<SockAddr>
-  /** Takes `data` as a whole; the caller may reuse it. */
+  /** Takes `data` as a whole; the caller may reuse it. @throws SendQueueFull */
   send(connection: C, data: Uint8Array): void
   close(connection: C): void
   /** Events handed to JavaScript, and the wake-ups they came in; undefined where the row does not count. */

@@ -115,7 +115,19 @@ export function encodeGetBlocks(hashes: readonly Uint8Array[]): Buffer {
 }
 
 /**
- * The hashes of `getdata` and `notfound`.
+ * The first hash of `notfound`, undefined when it names none.
+ *
+ * @throws RangeError for a truncated payload
+ */
+export function decodeFirstHash(payload: Uint8Array): Uint8Array | undefined {
+  const reader = new ByteReader(payload)
+  if (reader.count() === 0) return undefined
+  reader.uint32()
+  return reader.bytes(32)
+}
+
+/**
+ * The hashes of `getdata`.
  *
  * @throws RangeError for a truncated payload
  */

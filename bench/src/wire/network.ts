@@ -1,6 +1,7 @@
 /** The first four bytes of every message, read as little-endian uint32. Source: `kernel/chainparams.cpp`. */
 export const MAGIC = {
   mainnet: 0xd9b4bef9,
+  testnet3: 0x0709110b,
   testnet4: 0x283f161c,
   signet: 0x40cf030a,
   regtest: 0xdab5bffa,
