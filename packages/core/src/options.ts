@@ -56,8 +56,8 @@ export interface ConnectionOptions {
   keepAliveCount?: number
   /**
    * ms that what was sent may wait for the peer to acknowledge it, or to have room for more, before `onError` says
-   * `ETIMEDOUT` (`TCP_USER_TIMEOUT`, RFC 5482); 0, the default, is the kernel's own, some 15 minutes. Where there are
-   * keep-alive probes, this replaces their count (tcp(7)).
+   * `ETIMEDOUT` (`TCP_USER_TIMEOUT`, RFC 5482); 0, the default, is the kernel's own, some 15 minutes. A connect without an
+   * answer ends by this too. Where there are keep-alive probes, this replaces their count (tcp(7)).
    */
   userTimeout?: number
 }

@@ -129,6 +129,8 @@ export interface NativeEngine {
   queued(slot: number): number
   /** The same of all connections, those included that fail or close. */
   queuedInAll(): number
+  /** What waits in lent buffers, and behind them, is sent no more. */
+  abandon(slot: number): void
 
   shutdown(slot: number): void
   /** `flags`: {@link CloseFlag}. */

@@ -232,6 +232,9 @@ export class ConnectionLife {
       syscall: words[at + Field.b] === 1 ? 'send' : 'recv',
       unread: words[at + Field.length]!,
     }
+    // The engine has dropped its queue. What was lent to a broken connection is free, and no queue of others is full by it.
+    this.#native.abandon(slot)
+    c.setQueued(slot, 0)
     if (error.syscall === 'send' || this.#resetWhilePaused || !this.#holdsError(slot)) {
       return this.#emitError(slot, error)
     }

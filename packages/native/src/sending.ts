@@ -159,9 +159,7 @@ export class Sending {
   }
   /** Of all connections. */
   queuedBytes(): number {
-    let bytes = this.#cork.used
-    if (!this.#run.ended) for (const slot of this.#connections.slots()) bytes += this.queued(slot)
-    return bytes
+    return this.#run.ended ? 0 : this.#cork.used + this.#native.queuedInAll()
   }
 
   // ---- Records ----

@@ -23,6 +23,7 @@ class Driver {
     const size_t executed = taken_.size();
     taken_.clear();
     world_.commands.execute(executed);
+    world_.loop.goOn();
   }
   void reap() SOCKMAN_REQUIRES(drivingThread) { world_.loop.engine().reap(world_.loop); }
   /// All time limits are over.
@@ -257,6 +258,57 @@ TEST(firstError, "the first error is told, at the end of what can still be read 
   it.driver.discard();
 }
 
+TEST(failedQueue,
+     "the queue of a connection that has failed is dropped, not before the engine is done with it") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  for (const bool sending : {false, true}) {
+    Refused it;
+    Loop::Connection& c = stuck(it, 3);
+    const auto& dropped = it.world.loop.counters().dropped;
+    c.sending = c.driving.sending = sending;
+    it.world.loop.receiveEnded(c, ECONNRESET);
+    SOCKMAN_CHECK(c.driving.failed && c.driving.queue.empty() == !sending);
+    c.sending = false;
+    if (sending) it.world.loop.sent(c, 1);
+    SOCKMAN_CHECK(c.driving.queue.empty() && dropped.get() == (sending ? 2 : 3));
+    // JavaScript had not heard of the error.
+    c.shared.queued.fetch_add(8);
+    it.post(c.name, Op::send, Chunk::make(8));
+    it.run();
+    SOCKMAN_CHECK(c.driving.queue.empty() && dropped.get() == (sending ? 10 : 11) && !c.sending);
+    // All of it is told as unsent.
+    SOCKMAN_CHECK(c.shared.queued.load() == (sending ? 10 : 11));
+    it.driver.discard();
+  }
+}
+
+TEST(heldInTime,
+     "a connection that is paused in the pass that opens its window receives nothing in between (C36)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop& loop = it.world.loop;
+  Loop::Connection& c = stuck(it, 1);
+  it.post(c.name, Op::start);
+  it.run();
+  FillingBlock block(it.world.pool);
+  SOCKMAN_CHECK(c.receiving && block.ensure());
+  loop.received(c, block.index(), block.fill(World::kWindow), World::kWindow);
+  SOCKMAN_CHECK(c.driving.windowClosed && !c.receiving);
+  loop.hungUp(c, ECONNRESET);
+  loop.publish();
+  SOCKMAN_CHECK(!c.driving.failed);  // JavaScript reads on, and what the kernel has comes first
+  EventRing::Shared& shared = *Owner::shared(it.world.ring);
+  shared.head.store(shared.tail.load());
+  loop.reclaim();
+  SOCKMAN_CHECK(!c.driving.windowClosed && !c.receiving);
+  it.post(c.name, Op::hold);
+  it.run();
+  SOCKMAN_CHECK(c.driving.failed && !c.receiving);
+  it.driver.discard();
+}
+
 void postFlush(Refused& it, Name name) SOCKMAN_REQUIRES(javascriptThread) {
   it.world.commands.post();
   it.world.queue.push(
@@ -329,9 +381,12 @@ TEST(fullRing, "a full ring stops accepts and receives only; half empty, all of 
     it.world.ring.takeDescriptor(3);
     shared.head.store(tail - 3);
     loop.reclaim();
+    loop.goOn();
     SOCKMAN_CHECK(!all[2]->receiving && !listener->accepting);
     shared.head.store(tail - 2);
     loop.reclaim();
+    SOCKMAN_CHECK(!all[2]->receiving && !listener->accepting);  // not before the commands
+    loop.goOn();
     SOCKMAN_CHECK(all[2]->receiving && all[3]->receiving && listener->accepting);
     it.driver.discard();
   }

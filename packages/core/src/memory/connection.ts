@@ -107,6 +107,11 @@ export class Connection implements EndpointOwner, Target {
     return this.state < State.failed ? (this.#queue?.bytes ?? 0) : 0
   }
 
+  /** The same, with those of a flush: they wait to be sent, though no call finds the id. */
+  get waitingBytes(): number {
+    return this.state === State.closing && this.#flushing ? this.#unflushed : this.queuedBytes
+  }
+
   get isShutdown(): boolean {
     return this.#shutdown
   }

@@ -275,7 +275,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   #queuedInAll(): number {
     let bytes = 0
-    for (const connection of this.#connections.values()) bytes += connection.queuedBytes
+    for (const connection of this.#connections.values()) bytes += connection.waitingBytes
     return bytes
   }
 

@@ -55,6 +55,7 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::pump>("pump"),
                                       Base::template entry<&Binding::queued>("queued"),
                                       Base::template entry<&Binding::queuedInAll>("queuedInAll"),
+                                      Base::template entry<&Binding::abandon>("abandon"),
                                       Base::template entry<&Binding::hold>("hold"),
                                       Base::template entry<&Binding::resume>("resume"),
                                       Base::template entry<&Binding::shutdown>("shutdown"),
@@ -431,6 +432,12 @@ class Binding : public Exported<Binding<E>> {
     const auto& loop = loop_->counters();
     const auto done = static_cast<int64_t>(loop.bytesSent.get() + loop.dropped.get());
     return Napi::Number::New(env_, static_cast<double>(sending_.handed() + sending_.waiting() - done));
+  }
+
+  /// (slot): nothing that waits here is sent any more
+  Napi::Value abandon(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    sending_.abandon(connection(info[0]));
+    return env_.Undefined();
   }
 
   // ---- Ending ----

@@ -221,6 +221,7 @@ class InlineDrive final : public Drive {
     uint32_t left = batchLimit_;
     for (int round = 0; round < kRounds && left > 0; round++) {
       loop_.reclaim();
+      loop_.goOn();
       const Time looked = Hosted<E> ? polled_ : now();
       loop_.engine().reap(loop_);
       loop_.expire(looked);
@@ -235,6 +236,7 @@ class InlineDrive final : public Drive {
       }
       if (disposed_) return;
       loop_.reclaim();
+      loop_.goOn();
       if (!loop_.engine().busy() && !loop_.publish()) return arm();
     }
     comeBack();  // leaves on the budget: nobody else would wake for the rest (N11)
@@ -254,6 +256,7 @@ class InlineDrive final : public Drive {
     if (disposed_) return;
     if constexpr (Hosted<E>) polled_ = now();
     loop_.reclaim();
+    loop_.goOn();
     loop_.engine().submit();
     loop_.finished();
     // What a command brought about by itself, without the kernel, is delivered by a turn too (N12).

@@ -35,11 +35,11 @@ struct Ports {
       std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
       size_t queueOffset = 0;       // bytes of the first chunk that are sent
       int64_t undelivered = 0;
-      uint32_t roomPlace = 0;  // among those that await room in the ring
-      int latched = 0;         // first permanent error of either direction (N15)
+      uint32_t waitingPlace = 0;  // among those that wait for `goOn`
+      int latched = 0;            // first permanent error of either direction (N15)
       int connectError = 0;
       bool connecting = false, established = false, started = false;
-      bool sending = false, held = false, windowClosed = false, behind = false, awaitsRoom = false;
+      bool sending = false, held = false, windowClosed = false, behind = false, waiting = false;
       bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
            closing = false, reset = false;
     };

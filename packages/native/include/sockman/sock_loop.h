@@ -66,12 +66,26 @@ class SockLoop {
       if (record.held) return;
       // Null when the connection is gone; the slot has no next owner yet (N33). A flush has no window.
       Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
-      if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length))
-        updateReceiving(*c);
+      if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length)) await(*c);
     });
-    if (any) engine_->replenish();
-    if (any && ring_.hasRoom()) goOn();
+    reclaimed_ |= any;
     return any;
+  }
+  /// Starts what waited for what JavaScript has given back. The drives call this after the commands: one of them may
+  /// stop the same connection, and what a receive took in between would be neither told nor counted as unread (C36).
+  void goOn() SOCKMAN_REQUIRES(drivingThread) {
+    if (!std::exchange(reclaimed_, false)) return;
+    engine_->replenish();
+    if (!ring_.hasRoom()) return;
+    while (!waiting_.empty()) {
+      Connection& c = *waiting_.back();
+      awaitNoMore(c);
+      updateReceiving(c);
+    }
+    if (!std::exchange(acceptsWait_, false)) return;
+    listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
+      if (!listener.driving.exhausted) startAccepting(listener);
+    });
   }
 
   void execute(Command& command) SOCKMAN_REQUIRES(drivingThread) {
@@ -212,7 +226,8 @@ class SockLoop {
             .length = static_cast<int32_t>(length),
             .a = static_cast<int32_t>(c.name.generation)});
     }
-    if (awaitRoom(c) || closed) updateReceiving(c);
+    if (!ring_.hasRoom()) await(c);
+    if (!ring_.hasRoom() || closed) updateReceiving(c);
   }
 
   void receiveEnded(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
@@ -236,7 +251,7 @@ class SockLoop {
     if (c.driving.latched == 0) c.driving.latched = asReset(c, error);
     // The window or the ring is full, but the connection is not paused: what can still be read comes first, and
     // the end of it becomes this error (N46).
-    if ((c.driving.windowClosed || c.driving.awaitsRoom) && !c.driving.held) return;
+    if ((c.driving.windowClosed || c.driving.waiting) && !c.driving.held) return;
     fail(c, false);
   }
 
@@ -244,8 +259,9 @@ class SockLoop {
     Connection& c = asConnection(port);
     SOCKMAN_CHECK(c.driving.sending);  // else the parts are not those that it tells of
     c.driving.sending = false;
+    if (count > 0) consume(c, static_cast<size_t>(count));
+    if (c.driving.failed) return dropQueue(c);
     if (count > 0) {
-      consume(c, static_cast<size_t>(count));
       if (!c.driving.queue.empty()) return sendQueued(c);
       push({.event = Event::drained, .slot = c.name.slot});
       return shutdownIfDrained(c);
@@ -292,7 +308,9 @@ class SockLoop {
       return;
     }
     counters_.pool.set(pool_.count() * pool_.blockSize());
+    const bool hadRoom = ring_.hasRoom();
     ring_.push(record);
+    if (hadRoom && !ring_.hasRoom()) counters_.overflows.add();
   }
 
   /// What JavaScript asks about a connection that is there.
@@ -302,6 +320,7 @@ class SockLoop {
         c.driving.started = true;
         return updateReceiving(c);
       case Op::send:
+        if (c.driving.failed) return counters_.dropped.add(command.chunk->size());
         if (c.driving.queue.empty() || !Chunk::gatherSmall(*c.driving.queue.back(), command.chunk))
           c.driving.queue.push_back(std::move(command.chunk));
         return sendQueued(c);
@@ -375,7 +394,7 @@ class SockLoop {
   /// Brings the engine in step with what is wanted.
   void updateReceiving(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (!c.driving.established || !c.driving.started || c.driving.closing) return;
-    const bool full = c.driving.windowClosed || c.driving.awaitsRoom;
+    const bool full = c.driving.windowClosed || c.driving.waiting;
     if (c.driving.held || full || c.driving.eof || c.driving.failed) {
       engine_->stopReceiving(c);
     } else {
@@ -406,35 +425,20 @@ class SockLoop {
     behind_ += behind ? 1 : -1;
   }
 
-  /// The ring is full: what has just brought a record brings no more until JavaScript has made room (N6). Sends,
-  /// ends and deadlines go on. Whether the connection has to wait.
-  bool awaitRoom(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
-    if (ring_.hasRoom() || c.driving.awaitsRoom) return false;
-    if (awaitingRoom_.empty()) counters_.overflows.add();
-    c.driving.awaitsRoom = true;
-    c.driving.roomPlace = static_cast<uint32_t>(awaitingRoom_.size());
-    awaitingRoom_.push_back(&c);
-    return true;
+  /// Until `goOn`, since the ring is full (N6), or since the window has been opened before the commands of this pass.
+  /// Sends, ends and deadlines go on.
+  void await(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (std::exchange(c.driving.waiting, true)) return;
+    c.driving.waitingPlace = static_cast<uint32_t>(waiting_.size());
+    waiting_.push_back(&c);
   }
-  void awaitRoomNoMore(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
-    if (!std::exchange(c.driving.awaitsRoom, false)) return;
-    Connection* last = awaitingRoom_.back();
-    awaitingRoom_.pop_back();
+  void awaitNoMore(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!std::exchange(c.driving.waiting, false)) return;
+    Connection* last = waiting_.back();
+    waiting_.pop_back();
     if (last == &c) return;
-    last->driving.roomPlace = c.driving.roomPlace;
-    awaitingRoom_[c.driving.roomPlace] = last;
-  }
-  /// There is room in the ring again, for all that waited for it.
-  void goOn() SOCKMAN_REQUIRES(drivingThread) {
-    while (!awaitingRoom_.empty()) {
-      Connection& c = *awaitingRoom_.back();
-      awaitRoomNoMore(c);
-      updateReceiving(c);
-    }
-    if (!std::exchange(acceptsAwaitRoom_, false)) return;
-    listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
-      if (!listener.driving.exhausted) startAccepting(listener);
-    });
+    last->driving.waitingPlace = c.driving.waitingPlace;
+    waiting_[c.driving.waitingPlace] = last;
   }
 
   void sendQueued(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
@@ -456,6 +460,7 @@ class SockLoop {
     for (const Chunk::Ptr& chunk : c.driving.queue) bytes += chunk->size();
     counters_.dropped.add(bytes - c.driving.queueOffset);
     c.driving.queue.clear();
+    c.driving.queueOffset = 0;
   }
   void consume(Connection& c, size_t count) SOCKMAN_REQUIRES(drivingThread) {
     counters_.bytesSent.add(count);
@@ -514,6 +519,7 @@ class SockLoop {
   /// Reports the latched error. Nothing but `closed` follows (N15).
   void fail(Connection& c, bool bySend) SOCKMAN_REQUIRES(drivingThread) {
     c.driving.failed = true;
+    if (!c.driving.sending) dropQueue(c);  // else `sent` does: the engine may still read the parts
     // Without an answer, of a descriptor that somebody has closed, it counts as nothing.
     const int unread = std::max(0, sys::unread(c.fd.get()));
     push({.event = Event::error, .slot = c.name.slot, .length = unread, .a = c.driving.latched, .b = bySend});
@@ -535,7 +541,7 @@ class SockLoop {
   void beginFlush(Connection& c, int64_t timeout) SOCKMAN_REQUIRES(drivingThread) {
     c.driving.flushing = c.driving.started = c.driving.shutdownWanted = true;
     c.driving.held = false;
-    awaitRoomNoMore(c);
+    awaitNoMore(c);
     setWindowClosed(c, false);
     countBehind(c);
     c.room = static_cast<size_t>(limits_.receiveWindow);
@@ -566,7 +572,7 @@ class SockLoop {
     if (c.driving.closing) return;
     c.driving.closing = true;
     deadlines_.cancel(c);
-    awaitRoomNoMore(c);
+    awaitNoMore(c);
     if (c.driving.reset) {
       // Refused, the connection ends in order: that it ends is what counts.
       const linger none{1, 0};
@@ -594,7 +600,7 @@ class SockLoop {
   void startAccepting(Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
     if (listener.driving.closing || full()) return;
     if (!ring_.hasRoom()) {
-      acceptsAwaitRoom_ = true;
+      acceptsWait_ = true;
     } else {
       engine_->accept(listener, limits_.maxConnections > 0);
     }
@@ -636,8 +642,9 @@ class SockLoop {
   Roster<Listener> listeners_ SOCKMAN_GUARDED_BY(drivingThread);
   uint32_t pendingAccepts_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
   uint32_t behind_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
-  std::vector<Connection*> awaitingRoom_ SOCKMAN_GUARDED_BY(drivingThread);
-  bool acceptsAwaitRoom_ SOCKMAN_GUARDED_BY(drivingThread) = false;
+  std::vector<Connection*> waiting_ SOCKMAN_GUARDED_BY(drivingThread);  // for `goOn`
+  bool acceptsWait_ SOCKMAN_GUARDED_BY(drivingThread) = false;
+  bool reclaimed_ SOCKMAN_GUARDED_BY(drivingThread) = false;  // since `goOn`
   bool stopping_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   bool discarding_ SOCKMAN_GUARDED_BY(drivingThread) = false;
   bool announced_ SOCKMAN_GUARDED_BY(drivingThread) = false;

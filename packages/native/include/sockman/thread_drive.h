@@ -98,6 +98,7 @@ class ThreadDrive final : public Drive {
     const size_t executed = taken_.size();
     taken_.clear();
     count_.execute(executed);
+    loop_.goOn();
     if (discard_.load()) loop_.discard();
     expire();
   }
