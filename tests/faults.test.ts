@@ -7,7 +7,7 @@ import { full } from './size'
 /** `npm test` plays a part of the cases, chosen by this; `SOCKMAN_SUITE=full` all of them. */
 const seed = Number(process.env.SOCKMAN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const share = full ? 1 : 0.15
-/** At most so many calls of a point fail in turn. */
+/** At most so many calls of a point fail in turn, but for the one that fails with each errno. */
 const SITES = full ? 40 : 0
 
 /** Of 0 to 1, the same for the same text and seed. */
@@ -30,18 +30,22 @@ for (const row of rows) {
   const chosen = cases.filter(({ point, code }) => chance(`${row.name} ${point} ${code}`) < share)
   const sites = Object.entries(points)
     .filter(([, { on }]) => on?.(place) ?? true)
-    .flatMap(([point, { errnos, times = 1 }]) =>
-      Array.from({ length: SITES }, (_, at): Case => ({ point, nth: at + 2, code: errnos[0]!, times })),
+    .flatMap(([point, { errnos, nth, times = 1 }]) =>
+      Array.from(
+        { length: SITES },
+        (_, at): Case => ({ point, nth: at + 1, code: errnos[0]!, times }),
+      ).filter((each) => each.nth !== (nth?.(place) ?? 1)),
     )
 
   describe(`C76 ${row.name}`, () => {
     let clean: Toured
     let ended: ReadonlyMap<Case, Toured | string>
+    let exits: readonly string[]
 
     beforeAll(async () => {
       const { available } = row.backend.probe()
       if (!available) return
-      ;({ clean, ended } = await play(place, chosen))
+      ;({ clean, ended, exits } = await play(place, chosen))
     }, 600_000)
 
     test('the tour comes to every point of the engine, and to no other', (context) => {
@@ -51,24 +55,32 @@ for (const row of rows) {
       expect(Object.keys(clean.calls).sort()).toEqual([...new Set(cases.map(({ point }) => point))].sort())
     })
 
+    test('afterwards the process ends by itself, in order', (context) => {
+      requireRow(row, context)
+      for (const exit of exits) expect(exit).toMatch(/^exit code 0 /)
+    })
+
     for (const each of chosen) {
       test(`${each.point} ${each.code}`, (context) => {
         requireRow(row, context)
-        expect(faultsOf(each, ended.get(each)!, clean, true)).toEqual([])
+        expect(faultsOf(place, each, ended.get(each)!, clean, true)).toEqual([])
       })
     }
 
     test.skipIf(SITES === 0)(
-      'each later call of each point',
+      'each other call of each point',
       async (context) => {
         requireRow(row, context)
         const reached = sites.filter(({ point, nth }) => nth <= (clean.calls[point] ?? 0))
-        const { ended } = await play(place, reached)
+        const { ended, exits } = await play(place, reached)
         const wrong = reached.flatMap((each) =>
-          faultsOf(each, ended.get(each)!, clean, false).map((text) => `${each.point} #${each.nth}: ${text}`),
+          faultsOf(place, each, ended.get(each)!, clean, false).map(
+            (text) => `${each.point} #${each.nth}: ${text}`,
+          ),
         )
-        console.log(`${row.name}: ${reached.length} later calls`)
+        console.log(`${row.name}: ${reached.length} other calls`)
         expect(wrong).toEqual([])
+        for (const exit of exits) expect(exit).toMatch(/^exit code 0 /)
       },
       600_000,
     )

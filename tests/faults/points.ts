@@ -14,8 +14,13 @@ export interface FaultPoint {
   readonly errnos: readonly string[]
   /** Lines that tell of it. */
   readonly told?: RegExp
-  /** Errnos of which nobody is told, since nothing is lost: the call is made again, or does not matter. */
+  /**
+   * Errnos of which nobody is told, since nothing is lost: the call is made again. 'all': of none, or of some, as it
+   * happens, since nothing depends on the call.
+   */
   readonly quiet?: readonly string[] | 'all'
+  /** Whether some of its other calls do not matter, and so nobody is told; default none. */
+  readonly later?: (place: Place) => boolean
   /** The call of the tour that fails with each of the errnos; default the first. */
   readonly nth?: (place: Place) => number
   /** Calls in a row that fail; default 1. */
@@ -46,6 +51,7 @@ const both =
   (place: Place): boolean =>
     one(place) && other(place)
 
+const anywhere = (): boolean => true
 const uring = of('iouring')
 const uv = of('libuv')
 
@@ -74,6 +80,7 @@ export const points: Readonly<Record<string, FaultPoint>> = {
   getsockname: {
     errnos: name,
     told: /^((listen|adopt|sock getsockname) CODE getsockname|error CODE (recv|send))$/,
+    later: anywhere, // the address of a connection is then the unspecified one
   },
   getpeername: {
     errnos: name,
@@ -85,10 +92,15 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     told: /^(connectFailed CODE connect|adopt CODE adopt|error CODE (recv|send)|sock check CODE check)$/,
     quiet: 'all', // whether an end was a reset
   },
-  setsockopt: { errnos: sockOpt, told: /^(warning|sock setsockopt) CODE setsockopt$/ },
+  setsockopt: {
+    errnos: sockOpt,
+    told: /^(warning|sock setsockopt) CODE setsockopt$/,
+    later: anywhere, // of a Sock's own options, of a local address, of a reset
+  },
   fcntl: {
     errnos: nonBlocking,
     told: /^((adopt|sock setNonBlocking) CODE (fcntl|setNonBlocking)|wait ended with 5)$/,
+    later: uv, // giving a descriptor of a wait its flags back
   },
   duplicate: { errnos: SHORT, quiet: 'all', on: both(uv, inline) },
   ioctl: { errnos: ['EBADF', 'EINVAL'], quiet: 'all' },
@@ -103,13 +115,13 @@ export const points: Readonly<Record<string, FaultPoint>> = {
   },
   poll: { errnos: [...wait, 'ENOMEM'], quiet: 'all', on: of('poll', 'select', 'libuv'), times: 3 },
   select: { errnos: [...wait, 'ENOMEM'], quiet: 'all', on: of('select'), times: 3 },
-  epoll_create: { errnos: SHORT, told: opening, on: of('epoll') },
+  epoll_create: { errnos: SHORT, told: opening },
   epoll_ctl: {
     errnos: ['ENOMEM', 'ENOSPC', 'EPERM', 'EBADF', 'EEXIST', 'EINVAL', 'ENOENT', 'ELOOP'],
     told: /^((create|host|sock wait) (ERR_BACKEND_UNAVAILABLE CODE|CODE \S+)|(error|connectFailed|listenError) CODE \S+|wait ended with [457])$/,
-    on: of('epoll'),
+    later: of('epoll'), // taking out; the waits of a Sock whose result nobody asks for
   },
-  epoll_wait: { errnos: wait, quiet: 'all', on: of('epoll'), times: 3 },
+  epoll_wait: { errnos: wait, quiet: 'all', times: 3 },
   mmap: { errnos: ['ENOMEM', 'EAGAIN'], told: opening },
   malloc: { errnos: ['ENOMEM'], told: /^error CODE send$/ },
   slots: {
@@ -123,8 +135,9 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     told: /^create (CODE \S+|ERR_BACKEND_UNAVAILABLE ERR_UNSUPPORTED_RUNTIME)$/,
   },
   threadsafe_function: { errnos: ['ENOMEM'], told: opening },
-  event_loop: { errnos: ['ENOMEM'], told: /^(create|listen) CODE napi_get_uv_event_loop$/ },
-  reference: { errnos: ['ENOMEM'], told: opening },
+  event_loop: { errnos: ['ENOMEM'], told: /^(create|listen|host) CODE napi_get_uv_event_loop$/ },
+  // What cannot be borrowed is copied.
+  reference: { errnos: ['ENOMEM'], told: opening, later: anywhere },
   cleanup_hook: { errnos: ['ENOMEM'], told: /^(create|listen|host|sock wait) CODE \S+$/ },
   async_context: { errnos: ['ENOMEM'], told: opening, on: inline },
   watch: {
@@ -148,11 +161,14 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     errnos: ['ENOMEM', 'EPERM', 'EINVAL', 'EEXIST'],
     told: opening,
     quiet: ['EINVAL'],
+    // Inline the first is for the eventfd; the next is for the buffers, and with EINVAL one without increments follows.
+    nth: (place) => (inline(place) ? 2 : 1),
     on: uring,
   },
   uring_probe: { errnos: ['EPERM', 'EINVAL', 'EOPNOTSUPP'], told: opening, on: uring },
   uring_enable: { errnos: ['EPERM', 'EACCES', 'ENOMEM'], quiet: 'all', on: uring, times: 3 },
-  uring_enter: { errnos: ['ENOMEM', 'EAGAIN', 'EINTR', 'EPERM'], told: opening, on: uring },
+  // The first is the trial of the ring; others are made again.
+  uring_enter: { errnos: ['ENOMEM', 'EAGAIN', 'EINTR', 'EPERM'], told: opening, later: uring, on: uring },
   uring_accept: {
     errnos: ACCEPT,
     told: /^listenError CODE accept$/,
@@ -163,11 +179,20 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     errnos: [...recv, 'ENOBUFS'],
     told: /^error CODE recv$/,
     quiet: [...AGAIN, 'EINVAL', 'ENOBUFS'],
+    nth: () => 2, // the first connection is sent nothing
     on: uring,
   },
   uring_sendmsg: { errnos: send, told: /^error CODE send$/, quiet: AGAIN, on: uring },
   uring_connected: { errnos: ['ENOMEM', 'EBADF'], told: /^connectFailed CODE connect$/, on: uring },
-  uring_watch: { errnos: ['ENOMEM', 'EBADF'], told: /^error CODE recv$/, quiet: 'all', on: uring },
+  uring_watch: {
+    errnos: ['ENOMEM', 'EBADF'],
+    told: /^error CODE recv$/,
+    // A connection that receives does without; one that is paused does not.
+    nth: () => 2,
+    times: 1000,
+    later: uring,
+    on: uring,
+  },
   uring_wake: { errnos: ['ENOMEM', 'EBADF'], quiet: 'all', on: both(uring, thread), times: 3 },
   uring_poll: { errnos: ['ENOMEM', 'EBADF'], told: /^wait ended with 4$/, quiet: 'all', on: uring },
   uring_cancel: { errnos: ['ENOMEM', 'EINVAL', 'EINTR'], quiet: 'all', on: uring, times: 3 },
@@ -179,20 +204,29 @@ export const points: Readonly<Record<string, FaultPoint>> = {
     told: /^((listenError|connectFailed) CODE \S+|wait ended with 5)$/,
     // Another number is tried; EPERM is taken for that of a new connection, and the listener is watched again.
     quiet: ['EEXIST', 'EPERM'],
+    later: uv, // as for epoll_ctl; and what awaits room is then a write request
     on: uv,
   },
   uv_poll_start: {
     errnos: ['ENOMEM', 'EBADF', 'EINVAL'],
     told: /^((listenError|connectFailed) CODE \S+|wait ended with 5)$/,
+    later: uv,
     on: uv,
   },
   uv_open: {
     errnos: ['EINVAL', 'ENOTSOCK', 'EBADF', 'EEXIST'],
     told: /^error CODE (recv|send)$/,
     quiet: ['EEXIST'],
+    nth: () => 2, // as for uring_recv
     on: uv,
   },
-  uv_read_start: { errnos: ['ENOTCONN', 'EALREADY', 'EINVAL'], told: /^error CODE recv$/, on: uv },
+  uv_read_start: {
+    errnos: ['ENOTCONN', 'EALREADY', 'EINVAL'],
+    told: /^error CODE recv$/,
+    nth: () => 2,
+    later: uv, // of the connection that the peer resets anyway
+    on: uv,
+  },
   uv_read: { errnos: recv, told: /^error CODE recv$/, quiet: AGAIN, on: uv },
   uv_try_write: { errnos: send, told: /^error CODE send$/, quiet: AGAIN, on: both(uv, thread) },
   uv_write: {

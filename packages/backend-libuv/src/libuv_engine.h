@@ -11,6 +11,7 @@
 #include <sockman/engine.h>
 #include <sockman/roles.h>
 #include <sockman/sockets.h>
+#include <sockman/sys/memory.h>
 #include <uv.h>
 
 #include <vector>
@@ -34,6 +35,7 @@ class LibuvEngine {
     uv_poll_t poll;
     Fd twin;
     Port& port;
+    [[no_unique_address]] sys::Counted counted{};
   };
 
   struct Port : PortBase {

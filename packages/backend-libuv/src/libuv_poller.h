@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sockman/engine.h>
+#include <sockman/sys/memory.h>
 #include <uv.h>
 
 #include <memory>
@@ -29,6 +30,7 @@ class LibuvPoller {
     Port* port;
     std::vector<Found>* found;
     int flags;  // the descriptor's, before
+    [[no_unique_address]] sys::Counted counted;
   };
   struct Port {
     Fd fd;

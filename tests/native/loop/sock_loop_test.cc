@@ -184,6 +184,27 @@ TEST(listeners, "a listener's place is taken only after the listener is gone") {
   SOCKMAN_CHECK(it.world.listeners.allocate(3) == listener);
 }
 
+TEST(exhausted, "out of descriptors a listener waits for the end of a connection, or for a second (N43)") {
+  for (const bool ends : {true, false}) {
+    Refused it;
+    Loop::Listener* listener = it.world.listeners.allocate(1);
+    it.post(listener->name, Op::listen);
+    it.run();
+    listener->accepting = false;
+    it.world.loop.acceptFailed(*listener, EMFILE);
+    SOCKMAN_CHECK(!listener->accepting);
+    if (ends) {
+      Loop::Connection* c = it.world.connections.allocate();
+      it.post(c->name, Op::connect);
+      it.run();
+      it.world.loop.forgotten(*c);
+    } else {
+      it.driver.expire();
+    }
+    SOCKMAN_CHECK(listener->accepting);
+  }
+}
+
 TEST(openedAfterStop, "what is opened after stop is closed at once, and the loop ends") {
   for (const Op op : {Op::listen, Op::connect, Op::open}) {
     Refused it;

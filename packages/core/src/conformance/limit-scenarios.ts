@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { SockError } from '../errors'
 import type { SockManOptions } from '../options'
-import type { SockMan, SockManEvents } from '../sock-man'
+import type { ConnectionId, SockMan, SockManEvents } from '../sock-man'
 import type { Stage } from './child'
 import { residentMemory } from './measure'
 
@@ -132,7 +132,15 @@ export const limitScenarios = {
   /** C39: a descriptor is closed behind the engine's back. */
   'bad-descriptor'({ create }: Stage): void {
     const man = echo(create)
-    const { address } = man.listen('127.0.0.1:0')
+    let last: ConnectionId | undefined
+    const { address } = man.listen('127.0.0.1:0', {
+      events: {
+        onAccepted: (id) => {
+          last = id
+        },
+        onData: (id, data) => void man.send(id, data),
+      },
+    })
     let known: readonly number[] = []
     serve(man, {
       /** Remembers the sockets there are. */
@@ -152,6 +160,8 @@ export const limitScenarios = {
         closeSync(fd!)
         return others.length
       },
+      /** Closes the connection that was accepted last. */
+      drop: () => man.close(last!),
       measure: cpuShare,
     })
     console.log(`${address}`)

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "drive.h"
+#include "sys/memory.h"
 
 namespace sockman {
 
@@ -65,6 +66,7 @@ class Doorbell {
   napi_threadsafe_function function_ = nullptr;
   std::atomic<uint32_t> armed_{0};
   bool paused_ SOCKMAN_GUARDED_BY(javascriptThread) = false;
+  [[no_unique_address]] sys::Counted counted_;
 };
 
 }  // namespace sockman

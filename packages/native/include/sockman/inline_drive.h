@@ -113,6 +113,7 @@ class InlineDrive final : public Drive {
     napi_async_context context = nullptr;  // of a drive that is gone
     napi_async_cleanup_hook_handle hook = nullptr;
     int unclosed = 0;
+    [[no_unique_address]] sys::Counted counted;
 
     static Result<Handles*> open(napi_env env, InlineDrive& drive)
         SOCKMAN_REQUIRES(javascriptThread, drivingThread) {

@@ -89,6 +89,7 @@ class NextTurn {
   Doorbell* bell_ SOCKMAN_GUARDED_BY(javascriptThread);
   napi_async_cleanup_hook_handle hook_ = nullptr;
   int unclosed_ = 2;
+  [[no_unique_address]] sys::Counted counted_;
 };
 
 }  // namespace sockman

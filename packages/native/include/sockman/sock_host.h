@@ -100,16 +100,40 @@ class SockHost : public Exported<SockHost<Poller>> {
     if (edges >= 0) wait->requests.push_back({edges, kRecvEvent});
     if (auto failure = unwatchable(*wait)) return raise(*failure);
     const Time until = wait->until;
-    sync_->begin(std::move(wait));
-    Waits ended;
-    while (ended.empty()) sync_->run(ended);
-    const std::vector<WaitRequest>& requests = ended[0]->requests;
-    if (edges >= 0 && requests.back().occurred != 0) threadEnd_->clear();
+    wait = block(std::move(wait));
+    if (edges >= 0) {
+      const uint8_t told = wait->requests.back().occurred;
+      if (told & kErrorEvent) {
+        wait = blockBriefly(std::move(wait));
+      } else if (told != 0) {
+        threadEnd_->clear();
+      }
+    }
+    const std::vector<WaitRequest>& requests = wait->requests;
     bool over = now() >= until;
     for (size_t i = 0; i < count; i++) over = over || requests[i].occurred != 0;
     auto words = info[0].As<Napi::Int32Array>();
     for (size_t i = 0; over && i < count; i++) words[2 * i + 1] = requests[i].occurred;
     return Napi::Boolean::New(env_, over);
+  }
+
+  /// Until it ends.
+  std::unique_ptr<Wait> block(std::unique_ptr<Wait> wait) SOCKMAN_REQUIRES(javascriptThread) {
+    sync_->begin(std::move(wait));
+    Waits ended;
+    while (ended.empty()) sync_->run(ended);
+    return std::move(ended[0]);
+  }
+  /// The last request, for the end of the thread, is refused: by a mechanism that is short of memory, or by epoll, which
+  /// nests no deeper than four. Without it JavaScript has its turn again and again instead (N52, N66).
+  std::unique_ptr<Wait> blockBriefly(std::unique_ptr<Wait> wait) SOCKMAN_REQUIRES(javascriptThread) {
+    wait->requests.pop_back();
+    for (const WaitRequest& request : wait->requests) {
+      if (request.occurred != 0) return wait;
+    }
+    wait->until = std::min(wait->until, now() + kAskAgain);
+    wait->ended = false;
+    return block(std::move(wait));
   }
 
   /// (fd)

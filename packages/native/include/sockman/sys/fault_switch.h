@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <utility>
@@ -23,6 +24,10 @@ constexpr size_t kPoints = std::size(kPointNames);
 /// Any thread: a lock, for this is test code.
 class FaultSwitch {
  public:
+  /// Pieces of memory that the rooms have given out and not got back. Of the process: who gives one back may be any
+  /// thread, also one that is no environment's.
+  static inline std::atomic<int> held{0};
+
   static FaultSwitch*& ofThisThread() {
     static thread_local FaultSwitch* current = nullptr;
     return current;
@@ -66,6 +71,7 @@ class FaultSwitch {
       std::lock_guard lock(faults->mutex_);
       return Napi::Number::New(info.Env(), static_cast<double>(faults->fired_));
     });
+    add("held", [](const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), held.load()); });
     add("calls", [faults](const Napi::CallbackInfo& info) { return faults->calls(info); });
     return object;
   }

@@ -17,20 +17,27 @@ namespace sockman::sys {
   if (error) return nullptr;
   void* memory =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory != MAP_FAILED) return memory;
+  if (memory != MAP_FAILED) {
+    hold(1);
+    return memory;
+  }
   error = errno;
   return nullptr;
 }
 /// Of what `map` gave: it has no other error.
 inline void unmap(void* memory, size_t size) {
   ::munmap(memory, size);
+  hold(-1);
 }
 
 /// Null when there is no memory.
 [[nodiscard]] inline void* allocate(size_t size) {
-  return faultAt(Point::malloc) ? nullptr : std::malloc(size);
+  void* memory = faultAt(Point::malloc) ? nullptr : std::malloc(size);
+  hold(memory ? 1 : 0);
+  return memory;
 }
 inline void release(void* memory) {
+  hold(memory ? -1 : 0);
   std::free(memory);
 }
 /// A `T` that is not initialized; null when there is no memory.
@@ -38,5 +45,12 @@ template <class T>
 [[nodiscard]] T* make(Point point) {
   return faultAt(point) ? nullptr : new (std::nothrow) T;
 }
+
+/// A member of what no scope frees, but a callback of the runtime's or of libuv's: a test counts it until then.
+struct Counted {
+  Counted() { hold(1); }
+  ~Counted() { hold(-1); }
+  Counted(const Counted&) = delete;
+};
 
 }  // namespace sockman::sys
