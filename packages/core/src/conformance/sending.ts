@@ -95,13 +95,12 @@ export const sending: readonly Case[] = [
         assertBytes(await beside.peer.receive(20_000), pattern(20_000))
         assertBytes(await beside.peer.receive(1000), pattern(1000))
       }
-      // What a connection that is at its end had queued counts no more, nor what was sent.
+      // What a broken connection had queued counts no more, nor what was sent.
       stuck[0]!.peer.reset()
       const { error } = await log.event(stuck[0]!.id, 'error')
       assert.equal(error?.code, 'ECONNRESET')
-      man.close(stuck[0]!.id)
-      await log.event(stuck[0]!.id, 'closed')
       man.send(beside.id, chunk)
+      man.close(stuck[0]!.id)
       const got = await stuck[1]!.peer.receive(sent[1]!)
       for (let at = 0; at < got.length; at += chunk.length)
         assertBytes(got.subarray(at, at + chunk.length), chunk)
@@ -109,6 +108,14 @@ export const sending: readonly Case[] = [
       assertBytes(await beside.peer.receive(chunk.length), chunk)
       for (let n = 0; n < 3; n++) man.send(stuck[1]!.id, chunk)
       await stuck[1]!.peer.receive(3 * chunk.length)
+      // A flush counts until it is over.
+      const flushed = await trial.inbound(watched)
+      const rest = sendUntilFull(man, flushed.id, chunk)
+      man.close(flushed.id, { flush: true, timeout: 60_000 })
+      assert.ok(man.stats().queuedBytes > 0)
+      assert.equal(await flushed.peer.receiveInto(() => {}), rest)
+      await flushed.peer.end()
+      await log.event(flushed.id, 'closed')
       assert.equal(man.stats().queuedBytes, 0)
     },
   },

@@ -136,7 +136,8 @@ export interface MemoryNetwork {
  * share a machine.
  *
  * What differs from a native backend: `poison` is on by default, and views lie at odd offsets of a shared buffer; nothing is
- * ever resolved or received but when the clock moves; `stop()` needs no clock.
+ * ever resolved or received but when the clock moves; `stop()` needs no clock; a peer that is gone without a word is never
+ * noticed (`keepAlive`, `userTimeout`).
  */
 export interface MemoryHost extends Backend {
   readonly name: 'memory'
