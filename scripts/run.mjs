@@ -1,4 +1,4 @@
-// `npm test`, `npm run bench`, `soak`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks
+// `npm test`, `npm run bench`, `soak`, `test:install`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks
 // the machine, installs and builds what changed, then does the task. Needs no dependency itself.
 import { delimiter } from 'node:path'
 import { attached } from './child.mjs'
@@ -8,19 +8,18 @@ import { nodes } from './nodes.mjs'
 import { checkRequirements } from './requirements.mjs'
 import { forget, summarize } from './summary.mjs'
 import { turbo, turboTest } from './turbo.mjs'
-import { at } from './workspace.mjs'
+import { at, testedFolders } from './workspace.mjs'
 
 /** Each takes the environment and the user's arguments and resolves to the exit code. */
 const TASKS = {
   /** Arguments go to vitest: `npm test -- -t C12`. */
-  async test(env, args) {
-    if (!(await build(env))) return 1
-    forget()
-    const code = await turboTest(
-      ['--reporter=default', `--reporter=${at('scripts/tally.mjs')}`, ...args],
-      env,
-    )
-    return summarize(code, { narrowed: args.length > 0 })
+  test(env, args) {
+    return test(env, args, testedFolders())
+  },
+
+  /** What is packed, installed and built somewhere else. Arguments go to vitest. */
+  install(env, args) {
+    return test({ ...env, SOCKMAN_TIER: 'install' }, args, ['tests'])
   },
 
   /** Arguments are the bench's; paths among them are relative to where the user stands, not to the root. */
@@ -51,6 +50,14 @@ const TASKS = {
   async format(env) {
     return (await format(env)) ? 0 : 1
   },
+}
+
+async function test(env, args, folders) {
+  if (!(await build(env))) return 1
+  forget()
+  const reporters = ['--reporter=default', `--reporter=${at('scripts/tally.mjs')}`]
+  const code = await turboTest(folders, [...reporters, ...args], env)
+  return summarize(code, folders, { narrowed: args.length > 0 })
 }
 
 const build = (env, filter = []) => turbo('building', ['build', 'build:native'], filter, env)

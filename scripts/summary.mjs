@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { TALLIES } from './tally.mjs'
-import { manifest, testedFolders } from './workspace.mjs'
+import { manifest } from './workspace.mjs'
 
 const file = (folder) => `${TALLIES}/${basename(folder)}.json`
 
@@ -12,18 +12,18 @@ export function forget() {
 }
 
 /**
- * Reads the result of every package that has tests and prints what failed, what was skipped and why, and as the last
+ * Reads the result of the package in each of `folders` and prints what failed, what was skipped and why, and as the last
  * line `N passed, N failed`. A package without a result counts as one failure, and so does a runner's `code` other than 0
  * that no case explains. Returns the exit code, not 0 either when nothing ran.
  *
  * In a run `narrowed` by arguments a package may be left without a case, which vitest takes for a failure, and the cases
  * left out have no reason: neither is told.
  */
-export function summarize(code, { narrowed }) {
+export function summarize(code, folders, { narrowed }) {
   let passed = 0
   const failed = []
   const skipped = new Map()
-  for (const folder of testedFolders()) {
+  for (const folder of folders) {
     if (!existsSync(file(folder))) {
       failed.push(`${manifest(folder).name}: ended without a result, see above`)
       continue

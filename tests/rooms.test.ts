@@ -28,7 +28,7 @@ const NEVER_REFUSED = new RegExp(
     'uv_(tcp|pipe)_init|uv_(poll|read)_stop|uv_(close|loop_close|ref|unref|run|is_active|update_time)',
     'uv_(async_send|backend_fd|buf_init|version_string|stream_get_write_queue_size)',
     // Questions, what gives back, and calls into JavaScript, whose exception is looked for afterwards.
-    'napi_(delete_reference|remove_\\w+_hook|async_destroy|(ref|unref|release|call)_threadsafe_function)',
+    'napi_(delete_reference|reference_(ref|unref)|remove_\\w+_hook|async_destroy|(ref|unref|release|call)_threadsafe_function)',
     'napi_(open|close)_handle_scope|napi_get_(typedarray_info|reference_value|global|and_clear_last_exception)',
     'napi_((create|get_value)_uint32|is_exception_pending|fatal_exception|call_function|make_callback|create_string_utf8)',
   ].join('|')})$`,
