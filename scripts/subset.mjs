@@ -11,11 +11,11 @@ const { full, known, from } = JSON.parse(options)
 const at = (path) => pathToFileURL(`${packages}/${path}`).href
 
 /**
- * Left out of the quick part: seconds of looking at an engine that does nothing, and descriptors that run out or go bad
- * in a process of its own, spoken with over a socket it inherits, which is none to Deno and Bun. What either finds the
- * kernel decides, not the runtime.
+ * Left out of the quick part: seconds of looking at an engine that does nothing, and descriptors that run out or go bad,
+ * or JavaScript that stands still, in a process of its own, spoken with over a socket it inherits, which is none to Deno
+ * and Bun. What either finds the kernel or the engine decides, not the runtime.
  */
-const LONG = /^C(8|21|22|34|35|36|37|39|71) /
+const LONG = /^C(8|21|22|34|35|36|37|39|71|85) /
 /** Factor on the deadline of a case that is known to fail. */
 const IMPATIENCE = 0.2
 

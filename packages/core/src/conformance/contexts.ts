@@ -106,8 +106,10 @@ async function acceptedByAdopted(
   options: ConnectionOptions,
   enter: Enter,
 ): Promise<ConnectionId[]> {
-  const sock = trial.facts.backend.socks?.create('ipv4')
-  if (!sock) return []
+  // What Socks wait with is the process's own, from the first of them on.
+  const socks = trial.lasting(() => trial.facts.backend.socks)
+  if (!socks) return []
+  const sock = socks.create('ipv4')
   sock.bind(trial.network.address())
   sock.listen()
   return accepted(

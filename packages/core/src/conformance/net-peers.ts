@@ -49,16 +49,17 @@ class NetNetwork implements PeerNetwork {
 
   noSocket(): { sock: Releasable; closed(): boolean } {
     const file = openSync(process.execPath, 'r')
-    const { ino } = fstatSync(file)
-    // Its number may be taken at once by what the driving thread opens.
-    const closed = (): boolean => {
+    const inode = (): number | undefined => {
       try {
-        return fstatSync(file).ino !== ino
+        return fstatSync(file).ino
       } catch (error) {
-        return (error as NodeJS.ErrnoException).code === 'EBADF'
+        if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error
+        return undefined
       }
     }
-    return { sock: { release: () => file }, closed }
+    const opened = inode()
+    // Its number may be taken at once by what the driving thread opens.
+    return { sock: { release: () => file }, closed: () => opened === undefined || inode() !== opened }
   }
 
   address(family: PeerFamily = 'ipv4'): string {

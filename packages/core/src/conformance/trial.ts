@@ -159,12 +159,18 @@ export class Trial {
   }
 
   #own(run: () => Child): Child {
-    const before = openDescriptors()
-    const child = run()
-    this.#children.push(child)
     // Its pipes are the runtime's own affair: Bun may close them after it said so.
-    for (const it of openDescriptors()) if (!before.has(it)) this.#foreign.add(it)
+    const child = this.lasting(run)
+    this.#children.push(child)
     return child
+  }
+
+  /** Does what opens descriptors that need not be closed by the end of the case. */
+  lasting<T>(run: () => T): T {
+    const before = openDescriptors()
+    const result = run()
+    for (const it of openDescriptors()) if (!before.has(it)) this.#foreign.add(it)
+    return result
   }
 
   async #end(ended: boolean): Promise<void> {
