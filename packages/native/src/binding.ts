@@ -127,7 +127,7 @@ export interface NativeEngine {
   /** Whether no borrowed buffer is left. */
   pump(slot: number): boolean
   queued(slot: number): number
-  /** The same of all connections, those included that fail or close. */
+  /** The same of all connections, those included that close with a flush. A queue that has failed counts no more. */
   queuedInAll(): number
   /** What waits in lent buffers, and behind them, is sent no more. */
   abandon(slot: number): void

@@ -45,7 +45,7 @@ export class Connections {
   flags = new Uint8Array(64)
   /** Bytes queued when last asked; never less than there are. Written by `setQueued`. */
   queued = new Float64Array(64)
-  /** Their sum. */
+  /** The sum of `queued`. */
   queuedInAll = 0
   readonly handlers: (ConnectionHandlers | undefined)[] = []
   #generations = new Float64Array(64)

@@ -59,8 +59,8 @@ class SockLoop {
 
   /// Counts blocks and ring space that JavaScript is done with. The drives call this before they execute
   /// commands: else a record of a slot's former owner would be counted for the next (N33).
-  bool reclaim() SOCKMAN_REQUIRES(drivingThread) {
-    const bool any = ring_.reclaim([this](const Record& record) SOCKMAN_REQUIRES(drivingThread) {
+  void reclaim() SOCKMAN_REQUIRES(drivingThread) {
+    reclaimed_ |= ring_.reclaim([this](const Record& record) SOCKMAN_REQUIRES(drivingThread) {
       if (record.event != Event::data) return;
       pool_.release(static_cast<uint32_t>(record.block));
       if (record.held) return;
@@ -68,8 +68,6 @@ class SockLoop {
       Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
       if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length)) await(*c);
     });
-    reclaimed_ |= any;
-    return any;
   }
   /// Starts what waited for what JavaScript has given back. The drives call this after the commands: one of them may
   /// stop the same connection, and what a receive took in between would be neither told nor counted as unread (C36).
@@ -425,8 +423,8 @@ class SockLoop {
     behind_ += behind ? 1 : -1;
   }
 
-  /// Until `goOn`, since the ring is full (N6), or since the window has been opened before the commands of this pass.
-  /// Sends, ends and deadlines go on.
+  /// The connection receives nothing more until `goOn`: the ring is full (N6), or the window has been opened and the
+  /// commands of this pass come first. The connection's sends, end and deadline go on.
   void await(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (std::exchange(c.driving.waiting, true)) return;
     c.driving.waitingPlace = static_cast<uint32_t>(waiting_.size());
