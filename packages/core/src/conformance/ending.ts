@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { type Case, needsDescriptors, needsProcess } from './harness'
 
 /** Where a process may be when it ends. */
-const STAGES = ['created', 'listening', 'connecting', 'failing', 'sending', 'receiving', 'stopping'] as const
+const STAGES = [
+  'created',
+  'listening',
+  'connecting',
+  'failing',
+  'sending',
+  'receiving',
+  'behind',
+  'stopping',
+] as const
 /** How it may end, and its exit code then. */
 const MANNERS = { exit: 7, uncaught: 1, terminate: 9 } as const
 

@@ -1,7 +1,12 @@
+import type { SockManOptions } from '../options'
 import type { SockMan, SockManEvents } from '../sock-man'
 
 /** Brings SockMans to a stage of their life and calls `reached` there, inside a callback where the stage has one (C11). */
-export function reach(create: (events: SockManEvents) => SockMan, stage: string, reached: () => void): void {
+export function reach(
+  create: (events: SockManEvents, options?: SockManOptions) => SockMan,
+  stage: string,
+  reached: () => void,
+): void {
   const block = new Uint8Array(1 << 20)
   const start = (events: SockManEvents): void => {
     man = create(events)
@@ -58,6 +63,23 @@ export function reach(create: (events: SockManEvents) => SockMan, stage: string,
           if (received > block.length) reached()
         },
       })
+      break
+    }
+    case 'behind': {
+      const connections = 32
+      let open = 0
+      const opened = (): void => {
+        if (++open < 2 * connections) return
+        for (const id of ids) man.send(id, block)
+        // An engine on a thread goes on while this callback computes, until its events do not fit (C85).
+        while (man.selection.drive === 'thread' && man.stats().overflows === 0);
+        reached()
+        // What waits for its end from outside is ended here, and not in a turn with room again.
+        for (;;);
+      }
+      man = create({ onAccepted: opened, onConnected: opened }, { receiveBlock: 4096 })
+      const { address } = man.listen('127.0.0.1:0')
+      const ids = Array.from({ length: connections }, () => man.connect(address))
       break
     }
     case 'stopping':
