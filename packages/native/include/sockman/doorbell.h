@@ -54,11 +54,13 @@ class Doorbell {
  private:
   explicit Doorbell(Delivery& delivery) : delivery_(&delivery) {}
 
+  /// Without `env` Node empties the queue of a function that was closed, and has called `finalize` before: there is no bell.
   static void answer(napi_env env, napi_value, void* context, void*) {
+    if (!env) return;
     javascriptThread.assertHeld();
     auto* bell = static_cast<Doorbell*>(context);
     bell->armed_.exchange(0);
-    if (env && bell->delivery_ && !bell->paused_) bell->delivery_->call();
+    if (bell->delivery_ && !bell->paused_) bell->delivery_->call();
   }
   static void finalize(napi_env, void*, void* context) { delete static_cast<Doorbell*>(context); }
 
