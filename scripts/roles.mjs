@@ -1,10 +1,12 @@
-// Which thread may do what, checked by clang: see packages/native/include/sockman/roles.h.
+// Which thread may do what (packages/native/include/sockman/roles.h), and values that are cut, checked by clang.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { quiet } from './child.mjs'
 import { at, backendNames } from './workspace.mjs'
 
 const require = createRequire(import.meta.url)
+/** Values in smaller types go through narrow.h, which asserts that they fit. */
+const REFUSED = ['-Werror=thread-safety', '-Wconversion', '-Werror=conversion']
 const MISUSES = 'tests/native/roles/misuses.cc'
 
 /** The C++ files below `folder`, a path below the root; paths likewise. */
@@ -46,12 +48,10 @@ export async function checkRoles(env) {
   const addon = [...definitions(), '-isystem', headers, '-isystem', addonApi]
   return [
     await quiet(
-      'clang, roles',
+      'clang, roles and conversions',
       'clang++',
-      [...flags, '-Werror=thread-safety', ...addon, ...folders.flatMap(sources)],
-      {
-        env,
-      },
+      [...flags, ...REFUSED, ...addon, ...folders.flatMap(sources)],
+      { env },
     ),
     await quiet('clang, misuses of roles', 'clang++', [...flags, '-Xclang', '-verify', MISUSES], { env }),
   ]

@@ -59,6 +59,12 @@ describe('the room of system calls (N64)', () => {
     expect(outside).toEqual([])
   })
 
+  test('no number is cut by a cast: narrow.h asserts that it fits (N72)', () => {
+    const cuts = /static_cast<(u?int(8|16|32)_t|unsigned|int|short|char|socklen_t|mode_t)>/
+    const cutting = sources.filter((file) => !file.endsWith('/narrow.h') && cuts.test(code(file)))
+    expect(cutting).toEqual([])
+  })
+
   test('what a room answers cannot be left unread', () => {
     const rooms = readdirSync(at(`${HEADERS}/sys`))
       .map((file) => `${HEADERS}/sys/${file}`)

@@ -3,6 +3,7 @@
 // line of docs/native.md.
 #pragma once
 
+#include <sockman/narrow.h>
 #include <sockman/readiness_engine.h>
 #include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
@@ -40,7 +41,7 @@ class EpollPoller {
   /// The kernel hears of it in the first update.
   void add(Port& port) {
     if (free_.empty()) {
-      free_.push_back(static_cast<uint32_t>(slots_.size()));
+      free_.push_back(narrow<uint32_t>(slots_.size()));
       slots_.emplace_back();
     }
     port.index = {.slot = free_.back()};
@@ -73,7 +74,7 @@ class EpollPoller {
       askAgain_ = renewed ? kNever : now() + kAskAgain;
       if (!renewed) return wakeup_.awaitInstead(deadline);
     }
-    found_ = sys::epollWait(inner_.get(), events_.data(), static_cast<int>(events_.size()),
+    found_ = sys::epollWait(inner_.get(), events_.data(), narrow<int>(events_.size()),
                             millisecondsUntil(deadline));
   }
   void wake() const { wakeup_.signal(); }
@@ -121,7 +122,7 @@ class EpollPoller {
   }
 
   Port* find(uint64_t token) const {
-    const auto slot = static_cast<uint32_t>(token);
+    const auto slot = narrow<uint32_t>(token & UINT32_MAX);
     return slot < slots_.size() && slots_[slot].generation == token >> 32 ? slots_[slot].port : nullptr;
   }
 

@@ -1,6 +1,8 @@
 // A number such as N47 is a line of docs/native.md.
 #include "iouring_engine.h"
 
+#include <sockman/narrow.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -212,8 +214,8 @@ void IoUringEngine::armReceive(Port& port) {
   // free blocks, which one port should not take all, or after the peer's end: one receive, cut to fit (N28).
   if (limited_ && !port.endSeen && port.room >= 2 * block && lent_ * 2 >= pool_.initial()) {
     io_uring_prep_recv_multishot(sqe, port.fd.get(), nullptr, 0, 0);
-    sqe->len = static_cast<uint32_t>(block);
-    sqe->file_index = static_cast<uint32_t>(port.room - block + 1);
+    sqe->len = narrow<uint32_t>(block);
+    sqe->file_index = narrow<uint32_t>(port.room - block + 1);
   } else {
     io_uring_prep_recv(sqe, port.fd.get(), nullptr, std::min(port.room, block), 0);
   }
@@ -295,15 +297,15 @@ void IoUringEngine::unlist(Port& port) {
 /// they stay in the cache (N27).
 void IoUringEngine::refill() {
   int added = 0;
-  const int mask = static_cast<int>(bufferEntries_ - 1);
+  const int mask = narrow<int>(bufferEntries_ - 1);
   while (lent_ < pool_.initial() && !freeBuffers_.empty()) {
     const uint32_t block = pool_.claim();
     if (block == ReceivePool::kNone) break;
     const uint32_t buffer = freeBuffers_.back();
     freeBuffers_.pop_back();
     lentBlocks_[buffer] = block;
-    io_uring_buf_ring_add(buffers_, pool_.at(block), static_cast<unsigned>(pool_.blockSize()),
-                          static_cast<uint16_t>(buffer), mask, added++);
+    io_uring_buf_ring_add(buffers_, pool_.at(block), narrow<unsigned>(pool_.blockSize()),
+                          narrow<uint16_t>(buffer), mask, added++);
     lent_++;
   }
   if (added > 0) io_uring_buf_ring_advance(buffers_, added);

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <sockman/engine.h>
+#include <sockman/narrow.h>
 #include <sockman/wakeup.h>
 
 #include <algorithm>
@@ -47,7 +48,7 @@ class IoUringPoller {
 
   void add(Port& port) {
     if (free_.empty()) {
-      free_.push_back(static_cast<uint32_t>(slots_.size()));
+      free_.push_back(narrow<uint32_t>(slots_.size()));
       slots_.emplace_back();
     }
     port.slot = free_.back();
@@ -164,7 +165,7 @@ class IoUringPoller {
   }
   /// The port that a completion is for, if it still is.
   Port* arrived(uint64_t token) {
-    Slot& slot = slots_[static_cast<uint32_t>(token)];
+    Slot& slot = slots_[narrow<uint32_t>(token & UINT32_MAX)];
     if (slot.generation != token >> 32) {
       cancelled_--;
       return nullptr;

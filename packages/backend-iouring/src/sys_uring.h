@@ -6,8 +6,10 @@
 #pragma once
 
 #include <liburing.h>
+#include <sockman/narrow.h>
 #include <sockman/sys/call.h>
 
+#include <bit>
 #include <deque>
 #include <vector>
 
@@ -83,7 +85,7 @@ template <class Call>
 }
 /// Of a ring that is disabled: EBADFD when all is well.
 [[nodiscard]] inline int tryToEnter(const io_uring& ring) {
-  return entered([&] { return io_uring_enter(static_cast<unsigned>(ring.ring_fd), 0, 0, 0, nullptr); });
+  return entered([&] { return io_uring_enter(narrow<unsigned>(ring.ring_fd), 0, 0, 0, nullptr); });
 }
 [[nodiscard]] inline int submit(io_uring& ring) {
   return entered([&] { return io_uring_submit(&ring); });
@@ -113,7 +115,7 @@ inline void mayFail([[maybe_unused]] Point point, [[maybe_unused]] io_uring_sqe*
   const uint64_t data = sqe->user_data;
   io_uring_prep_nop(sqe);
   sqe->rw_flags = kInjectResult;
-  sqe->len = static_cast<uint32_t>(-error);
+  sqe->len = std::bit_cast<uint32_t>(-error);
   sqe->user_data = data;
 #endif
 }

@@ -1,6 +1,8 @@
 // A number such as N5 is a line of docs/native.md.
 #include "libuv_engine.h"
 
+#include <sockman/narrow.h>
+
 #include <algorithm>
 
 namespace sockman {
@@ -179,7 +181,7 @@ void LibuvEngine::onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     return;
   }
   const size_t length = std::min(most - port.unreported, engine.block_.room());
-  *buffer = uv_buf_init(reinterpret_cast<char*>(engine.block_.end()), static_cast<unsigned>(length));
+  *buffer = uv_buf_init(reinterpret_cast<char*>(engine.block_.end()), narrow<unsigned>(length));
 }
 
 void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
@@ -203,7 +205,7 @@ void LibuvEngine::onRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf
   }
   // libuv takes a hang-up that comes with data for an end of stream, be it a reset, so the socket is asked.
   // To the socket a reset is EPIPE when the peer had ended before (N15).
-  int error = count == UV_EOF ? takeSocketError(port.fd.get()) : static_cast<int>(-count);
+  int error = count == UV_EOF ? takeSocketError(port.fd.get()) : narrow<int>(-count);
   if (error == EPIPE) error = ECONNRESET;
   engine.endReceiving(port, error);
 }
@@ -237,7 +239,7 @@ void LibuvEngine::send(Port& port) {
   if (result == UV_EAGAIN) {
     if (!own_ && awaitRoom(port)) return;
     const uv_buf_t piece = uv_buf_init(static_cast<char*>(port.parts[0].iov_base),
-                                       static_cast<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
+                                       narrow<unsigned>(std::min(port.parts[0].iov_len, kPiece)));
     port.write.data = &port;
     result = sys::uv::write(port.write, port.stream, piece, onWritten);
     if (result == 0) {
@@ -254,11 +256,15 @@ int64_t LibuvEngine::trySend(Port& port) {
   // libuv's own writes raise SIGPIPE. A network thread has it blocked; on Node's it may be deadly (N9).
   if (!own_) return sendParts(port.fd.get(), port.parts, port.partCount);
   uv_buf_t parts[PortBase::kMaxParts];
-  for (int i = 0; i < port.partCount; i++) {
-    const iovec& part = port.parts[i];
-    parts[i] = uv_buf_init(static_cast<char*>(part.iov_base), static_cast<unsigned>(part.iov_len));
+  unsigned count = 0;
+  // What follows a part that is cut does not go out before the rest of that part.
+  for (bool whole = true; whole && count < narrow<unsigned>(port.partCount); count++) {
+    const iovec& part = port.parts[count];
+    whole = part.iov_len <= kMostPerPart;
+    parts[count] = uv_buf_init(static_cast<char*>(part.iov_base),
+                               narrow<unsigned>(std::min(part.iov_len, kMostPerPart)));
   }
-  return sys::uv::tryWrite(port.stream, parts, static_cast<unsigned>(port.partCount));
+  return sys::uv::tryWrite(port.stream, parts, count);
 }
 
 /// False when it is refused, for lack of descriptors or memory: then a write request waits for room after all

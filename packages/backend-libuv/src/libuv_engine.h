@@ -9,6 +9,7 @@
 #pragma once
 
 #include <sockman/engine.h>
+#include <sockman/narrow.h>
 #include <sockman/roles.h>
 #include <sockman/sockets.h>
 #include <sockman/sys/memory.h>
@@ -103,6 +104,8 @@ class LibuvEngine {
   /// What waits for room in the kernel. Small, since libuv does not say how far a failed write had come
   /// (N20).
   static constexpr size_t kPiece = 64 * 1024;
+  /// libuv numbers the bytes of a part with an unsigned int. Linux takes less than this at once (write(2)).
+  static constexpr size_t kMostPerPart = size_t{1} << 31;
 
   LibuvEngine(ReceivePool& pool, std::unique_ptr<OwnLoop> own, uv_loop_t* loop)
       : own_(std::move(own)), loop_(loop), block_(pool) {}
@@ -153,7 +156,7 @@ void LibuvEngine::reap(Sink& sink) {
   for (size_t at = 0; at < end; at++) {
     const Completion c = completions_[at];  // a report may add to them
     Port& port = *c.port;
-    const int value = static_cast<int>(c.value);
+    const int value = narrow<int>(c.value);
     switch (c.kind) {
       case Kind::accepted:
         if (port.once) port.acceptUntold = false;

@@ -1,6 +1,7 @@
 // poll(2): a dense array, and in each port its place in it.
 #pragma once
 
+#include <sockman/narrow.h>
 #include <sockman/readiness_engine.h>
 #include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
@@ -38,7 +39,7 @@ class PollPoller {
   void update(Port& port, bool read, bool write) {
     pollfd& entry = entries_[port.index];
     entry.fd = port.fd.get();
-    entry.events = static_cast<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0));
+    entry.events = narrow<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0));
   }
   /// A negative descriptor is passed over by poll(2), its hang-up too (docs/native.md, N18).
   void mute(Port& port) { entries_[port.index].fd = -1; }

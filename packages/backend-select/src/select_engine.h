@@ -2,6 +2,7 @@
 // line of docs/native.md.
 #pragma once
 
+#include <sockman/narrow.h>
 #include <sockman/readiness_engine.h>
 #include <sockman/sys/wait.h>
 #include <sockman/wakeup.h>
@@ -96,7 +97,7 @@ class SelectPoller {
   int end() const {
     size_t words = kWords;
     while (wanted_.read[words - 1] == 0 && wanted_.write[words - 1] == 0) words--;
-    return static_cast<int>(words * kBits);
+    return narrow<int>(words * kBits);
   }
   /// One bad descriptor fails the call for all: those are reported, and what is done about them says EBADF.
   Sets closedElsewhere() const {

@@ -110,6 +110,15 @@ class Client final : public Sink {
     }
     engine_.send(*port.base);
   }
+  /// Sends bytes of the caller's, which are none of the port's stream.
+  void send(TestPort& port, const iovec& part) {
+    SOCKMAN_CHECK(!port.sending);
+    port.sending = true;
+    port.offered = part.iov_len;
+    port.base->partCount = 1;
+    port.base->parts[0] = part;
+    engine_.send(*port.base);
+  }
   void forget(TestPort& port) {
     if (!std::exchange(port.forgetting, true)) port.askedForget = reaps_;
     engine_.forget(*port.base);

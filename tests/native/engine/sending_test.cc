@@ -1,4 +1,6 @@
 // E8 and E16: what goes out.
+#include <sys/mman.h>
+
 #include "world.h"
 
 namespace sockman::test {
@@ -32,6 +34,25 @@ CASE(parts,
       peer.drainTo(port.sent);
     }
   }
+}
+
+CASE(large, "E8 a part of 4 GiB, or a little more, is not cut to none, or a little") {
+  const size_t size = (size_t{1} << 32) + 5;
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  SOCKMAN_CHECK(memory != MAP_FAILED);
+  for (const Family family : kFamilies) {
+    for (const size_t length : {size - 5, size}) {
+      World world(row);
+      auto [port, peer] = world.line(family);
+      // A count of 0 says that there may be room, and there is: the next count is another.
+      for (int sends = 0; sends < 2 && port.lastSent == 0; sends++) {
+        world.client().send(port, iovec{memory, length});
+        world.until([&] { return !port.sending; });
+      }
+      SOCKMAN_CHECK(port.lastSent > 5);
+    }
+  }
+  ::munmap(memory, size);
 }
 
 CASE(full, "E8 a send that the kernel does not take is told when the peer has read") {

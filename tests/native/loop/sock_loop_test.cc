@@ -352,7 +352,7 @@ TEST(stoppedFlush, "stop ends a flush under way") {
 TEST(fullRing, "a full ring stops accepts and receives only; half empty, all of them go on (N6)") {
   javascriptThread.assertHeld();
   drivingThread.assertHeld();
-  for (const uint32_t maxConnections : {0, 100}) {
+  for (const uint32_t maxConnections : {0u, 100u}) {
     Refused it{World(1, maxConnections, 4)};
     Loop& loop = it.world.loop;
     Loop::Listener* listener = it.world.listeners.allocate(1);
@@ -374,7 +374,7 @@ TEST(fullRing, "a full ring stops accepts and receives only; half empty, all of 
       loop.sent(c, 1);
       SOCKMAN_CHECK(c.shared.queued.load() == 0);
     };
-    for (int n = 0; n < 3; n++) receive(*all[n]);
+    for (size_t n = 0; n < 3; n++) receive(*all[n]);
     SOCKMAN_CHECK(all[2]->receiving && !loop.starved());
     // The fourth record fills the ring: each that brings one more has to wait.
     loop.accepted(*listener, ::eventfd(0, EFD_CLOEXEC));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ConnectionId } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
-import type { Case } from './harness'
+import { type Case, needsDescriptors } from './harness'
 import { assertFast, Stopwatch, timed } from './limit'
 import type { Peer } from './peers'
 import { nextTurn } from './trial'
@@ -54,6 +54,24 @@ export const connecting: readonly Case[] = [
       assert.ok(error!.message.includes(address), error!.message)
       assert.equal(`${error!.address}:${error!.port}`, address)
       assert.equal(man.close(id), false)
+    },
+  },
+  {
+    title: 'C29 a zone that names no interface: ENODEV, however large its number',
+    skip: (facts) =>
+      needsDescriptors(facts) ?? (facts.network().families.includes('ipv6') ? undefined : 'this network has no IPv6'),
+    async run(trial) {
+      const { man } = trial.open()
+      const { connections, listeners } = man.stats()
+      // 4294967297 is the number of the first interface in 32 bits.
+      for (const zone of ['none', '4294967296', '4294967297', '99999999999999']) {
+        const address = `[fe80::1%${zone}]:1`
+        const refused = { code: 'ENODEV' }
+        assert.throws(() => man.connect(address), refused, zone)
+        assert.throws(() => man.connect('[::1]:1', { localAddress: address }), refused, zone)
+        assert.throws(() => man.listen(address), refused, zone)
+      }
+      assert.deepEqual([man.stats().connections, man.stats().listeners], [connections, listeners])
     },
   },
   {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "narrow.h"
 #include "result.h"
 #include "sys/socket.h"
 
@@ -32,7 +33,7 @@ struct Address {
     if (text.rfind("unix:", 0) == 0) return unixPath(text.substr(5));
     const size_t colon = text.rfind(':');
     if (colon == std::string::npos) return std::nullopt;
-    const uint16_t port = htons(static_cast<uint16_t>(std::atoi(text.c_str() + colon + 1)));
+    const uint16_t port = htons(narrow<uint16_t>(std::atoi(text.c_str() + colon + 1)));
     if (text[0] != '[') return ipv4(text.substr(0, colon), port);
     return colon < 2 ? std::nullopt : ipv6(text.substr(1, colon - 2), port);
   }
@@ -109,8 +110,10 @@ struct Address {
     if (percent != std::string::npos) {
       const char* name = text.c_str() + percent + 1;
       const unsigned index = if_nametoindex(name);
-      in.sin6_scope_id = index ? index : static_cast<uint32_t>(std::strtoul(name, nullptr, 10));
-      if (in.sin6_scope_id == 0) return std::nullopt;
+      // Numbers are 32 bits wide: cut, a larger one would name another interface.
+      const unsigned long scope = index ? index : std::strtoul(name, nullptr, 10);
+      if (scope == 0 || scope > UINT32_MAX) return std::nullopt;
+      in.sin6_scope_id = narrow<uint32_t>(scope);
     }
     return address;
   }
@@ -123,7 +126,7 @@ struct Address {
     const bool abstract = path[0] == '@';
     std::memcpy(un.sun_path + abstract, path.data() + abstract, path.size() - abstract);
     // An abstract name has no terminator: its length is part of it (unix(7)).
-    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + !abstract);
+    address.length = narrow<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + !abstract);
     return address;
   }
 

@@ -5,6 +5,7 @@
 
 #include <napi.h>
 
+#include <bit>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "cork.h"
 #include "exported.h"
 #include "inline_drive.h"
+#include "narrow.h"
 #include "roles.h"
 #include "send_path.h"
 #include "thread_drive.h"
@@ -118,12 +120,11 @@ class Binding : public Exported<Binding<E>> {
     }
     auto engine = E::open(*pool_, nodeLoop);
     if (!engine) return engine.failure();
-    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])),
-                                       static_cast<uint32_t>(size(info[6]))};
+    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])), narrow<uint32_t>(size(info[6]))};
     loop_.emplace(std::move(*engine), *pool_, *ring_, connections_, listeners_, limits);
     delivery_.emplace(env_);
     if (const auto failure = delivery_->open(info[0])) return *failure;
-    auto drive = openDrive(inlineDrive, static_cast<uint32_t>(size(info[8])));
+    auto drive = openDrive(inlineDrive, narrow<uint32_t>(size(info[8])));
     if (!drive) return drive.failure();
     drive_ = std::move(*drive);
 
@@ -346,7 +347,7 @@ class Binding : public Exported<Binding<E>> {
   /// listener tells; takes the descriptor over (N31)
   Napi::Value admit(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
-    Fd fd(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
+    Fd fd(ring_->takeDescriptor(std::bit_cast<uint32_t>(integer(info[0]))));
     Connection* c = open(std::move(fd), kAccepted);
     if (c) return id(*c);
     const Name listener = numbers_.at(integer(info[1]))->name;
@@ -356,7 +357,7 @@ class Binding : public Exported<Binding<E>> {
   /// (position of an `accepted` record): closes its descriptor unseen (N31)
   Napi::Value reject(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     ring_->enter();
-    const Fd refused(ring_->takeDescriptor(static_cast<uint32_t>(integer(info[0]))));
+    const Fd refused(ring_->takeDescriptor(std::bit_cast<uint32_t>(integer(info[0]))));
     drive_->post({.op = Op::refuse, .chunk = nullptr});
     return env_.Undefined();
   }
@@ -396,7 +397,7 @@ class Binding : public Exported<Binding<E>> {
 
   /// (count) → how many of the corked connections have something queued now
   Napi::Value flush(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
-    const auto count = static_cast<uint32_t>(integer(info[0]));
+    const auto count = narrow<uint32_t>(integer(info[0]));
     ring_->enter();
     return Napi::Number::New(env_, cork_->flush(count, connections_, sending_));
   }
@@ -408,7 +409,7 @@ class Binding : public Exported<Binding<E>> {
     void* data = nullptr;
     napi_get_typedarray_info(env_, info[1], nullptr, &length, &data, nullptr, nullptr);
     if (!data || length == 0) return Napi::Number::New(env_, SendPath<Loop>::kLost);
-    const auto flags = static_cast<uint32_t>(integer(info[2]));
+    const auto flags = narrow<uint32_t>(integer(info[2]));
     const iovec part{data, length};
     if (flags & SendPath<Loop>::kBorrow) {
       if (sending_.lend(env_, c, info[1], part)) return Napi::Number::New(env_, -1);
@@ -518,8 +519,7 @@ class Binding : public Exported<Binding<E>> {
   Napi::Value stats(const Info&) SOCKMAN_REQUIRES(javascriptThread) {
     if (loop_) last_ = totals();
     Napi::Array array = Napi::Array::New(env_, last_.size());
-    for (size_t i = 0; i < last_.size(); i++)
-      array.Set(static_cast<uint32_t>(i), static_cast<double>(last_[i]));
+    for (size_t i = 0; i < last_.size(); i++) array.Set(narrow<uint32_t>(i), static_cast<double>(last_[i]));
     return array;
   }
   Totals totals() const SOCKMAN_REQUIRES(javascriptThread) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "check.h"
+#include "narrow.h"
 #include "receive_pool.h"
 #include "send_path.h"
 
@@ -58,7 +59,7 @@ class Cork {
         parts_.push_back({bytes + entries[j].offset, entries[j].length});
       }
       typename Loop::Connection& c = connections.get(entries[i].slot);
-      sending.send(c, parts_.data(), static_cast<int>(parts_.size()), total, flags & SendPath<Loop>::kMore);
+      sending.send(c, parts_.data(), narrow<int>(parts_.size()), total, flags & SendPath<Loop>::kMore);
       if (sending.queued(c) > 0) behind++;
     }
     return behind;

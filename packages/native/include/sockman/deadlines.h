@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 
+#include "narrow.h"
+
 namespace sockman {
 
 /// Nanoseconds of CLOCK_MONOTONIC.
@@ -35,7 +37,7 @@ inline Time today() {
 inline int millisecondsUntil(Time deadline) {
   if (deadline == kNever) return -1;
   const Time left = deadline - now();
-  return left <= 0 ? 0 : static_cast<int>(std::min<Time>((left + kMillisecond - 1) / kMillisecond, 1 << 30));
+  return left <= 0 ? 0 : narrow<int>(std::min<Time>((left + kMillisecond - 1) / kMillisecond, 1 << 30));
 }
 
 /// At most one deadline per owner, who keeps its place (`Owner::deadline`) so that cancelling leaves nothing

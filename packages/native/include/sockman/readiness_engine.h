@@ -21,6 +21,7 @@
 
 #include "engine.h"
 #include "forgotten.h"
+#include "narrow.h"
 #include "roles.h"
 #include "sockets.h"
 
@@ -240,7 +241,7 @@ class ReadinessEngine {
         taken += static_cast<size_t>(n);
         continue;
       }
-      const int error = static_cast<int>(-n);
+      const int error = narrow<int>(-n);
       if (isTransient(error)) return;
       port.receiving = false;
       port.broken |= error != 0;
@@ -253,7 +254,7 @@ class ReadinessEngine {
   void sendOnce(Port& port, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
     counters_.syscalls.add();
     const ssize_t n = sendParts(port.fd.get(), port.parts, port.partCount);
-    if (n < 0 && isTransient(static_cast<int>(-n))) return;
+    if (n < 0 && isTransient(narrow<int>(-n))) return;
     port.sending = false;
     sink.sent(port, n);
     update(port);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "check.h"
+#include "narrow.h"
 #include "result.h"
 #include "roles.h"
 #include "sys/memory.h"
@@ -47,17 +48,17 @@ class ReceivePool {
 
   /// `initial` and `most` in bytes.
   ReceivePool(std::shared_ptr<Region> region, size_t blockSize, size_t initial, size_t most)
-      : region_(std::move(region)), blockSize_(blockSize), most_(static_cast<uint32_t>(most / blockSize)) {
+      : region_(std::move(region)), blockSize_(blockSize), most_(narrow<uint32_t>(most / blockSize)) {
     blocks_.reserve(most_);
-    grow(static_cast<uint32_t>(initial / blockSize));
+    grow(narrow<uint32_t>(initial / blockSize));
     initial_ = count();
   }
 
   size_t blockSize() const { return blockSize_; }
-  uint32_t count() const SOCKMAN_REQUIRES(drivingThread) { return static_cast<uint32_t>(blocks_.size()); }
+  uint32_t count() const SOCKMAN_REQUIRES(drivingThread) { return narrow<uint32_t>(blocks_.size()); }
   uint32_t most() const { return most_; }
   uint32_t initial() const { return initial_; }
-  uint32_t freeCount() const SOCKMAN_REQUIRES(drivingThread) { return static_cast<uint32_t>(free_.size()); }
+  uint32_t freeCount() const SOCKMAN_REQUIRES(drivingThread) { return narrow<uint32_t>(free_.size()); }
   std::byte* at(uint32_t block) const { return region_->base() + block * blockSize_; }
 
   /// A free block, which the caller fills from now on; grows the pool when none is left; kNone at its limit.

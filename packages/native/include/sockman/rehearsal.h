@@ -32,6 +32,7 @@
 
 #include "deadlines.h"
 #include "fd.h"
+#include "narrow.h"
 
 namespace sockman {
 
@@ -104,7 +105,7 @@ class RehearsalChild {
       if (step_.load() == kKill) return {Rehearsed::End::untried, "kill", ETIMEDOUT};
       ::kill(child_, SIGKILL);
       await([this] { return ended(); }, now() + kPatience);
-      return verdict(Rehearsed::End::stalled, static_cast<int>(kPatience / kMillisecond));
+      return verdict(Rehearsed::End::stalled, narrow<int>(kPatience / kMillisecond));
     }
     return verdict(Rehearsed::End::killed, WTERMSIG(status_));
   }

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "narrow.h"
+
 namespace sockman {
 
 struct Failure {
@@ -12,7 +14,7 @@ struct Failure {
   int descriptor = -1;  // a descriptor at or beyond the engine's limit: no call has failed
 
   /// Of a call that answered a negative errno.
-  static Failure of(long answer, const char* syscall) { return {static_cast<int>(-answer), syscall}; }
+  static Failure of(long answer, const char* syscall) { return {narrow<int>(-answer), syscall}; }
   static Failure unwatchable(int fd) { return {0, "", fd}; }
 };
 

@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "deadlines.h"
+#include "narrow.h"
 #include "roles.h"
 #include "sockets.h"
 #include "sys/node.h"
@@ -229,7 +230,7 @@ class SendPath {
       c.shared.lastSend.set(static_cast<uint64_t>(now()));
       return static_cast<size_t>(n);
     }
-    const int error = static_cast<int>(-n);
+    const int error = narrow<int>(-n);
     if (!isTransient(error)) failed(c, l, error);
     return 0;
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "narrow.h"
 #include "sockets.h"
 
 namespace sockman {
@@ -131,7 +132,7 @@ class SockCalls {
   /// (fd, level, name, value) → bytes filled
   static Napi::Value getSockOpt(const Info& info) {
     const Memory value = memory(info[3]);
-    auto length = static_cast<socklen_t>(std::min<size_t>(value.size, INT_MAX));
+    auto length = narrow<socklen_t>(std::min<size_t>(value.size, INT_MAX));
     char none = 0;
     const int result = sys::getsockopt(integer(info[0]), integer(info[1]), integer(info[2]),
                                        value.at ? value.at : &none, &length);
@@ -140,7 +141,7 @@ class SockCalls {
   /// (fd, level, name, value)
   static Napi::Value setSockOpt(const Info& info) {
     const Memory value = memory(info[3]);
-    const auto length = static_cast<socklen_t>(std::min<size_t>(value.size, INT_MAX));
+    const auto length = narrow<socklen_t>(std::min<size_t>(value.size, INT_MAX));
     const char none = 0;
     return number(info, sys::setsockopt(integer(info[0]), integer(info[1]), integer(info[2]),
                                         value.at ? value.at : &none, length));

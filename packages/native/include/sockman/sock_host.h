@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "exported.h"
+#include "narrow.h"
 #include "thread_end.h"
 #include "throw_failure.h"
 #include "waiter.h"
@@ -166,7 +167,7 @@ class SockHost : public Exported<SockHost<Poller>> {
     const auto words = requests.As<Napi::Int32Array>();
     wait->requests.reserve(words.ElementLength() / 2 + 2);
     for (size_t i = 0; i + 1 < words.ElementLength(); i += 2)
-      wait->requests.push_back({words[i], static_cast<uint8_t>(words[i + 1])});
+      wait->requests.push_back({words[i], narrow<uint8_t>(words[i + 1])});
     wait->until = after(timeout.As<Napi::Number>().DoubleValue());
     return wait;
   }

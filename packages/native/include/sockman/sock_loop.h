@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "check.h"
@@ -11,6 +12,7 @@
 #include "deadlines.h"
 #include "engine.h"
 #include "event_ring.h"
+#include "narrow.h"
 #include "ports.h"
 #include "roles.h"
 #include "roster.h"
@@ -62,10 +64,10 @@ class SockLoop {
   void reclaim() SOCKMAN_REQUIRES(drivingThread) {
     reclaimed_ |= ring_.reclaim([this](const Record& record) SOCKMAN_REQUIRES(drivingThread) {
       if (record.event != Event::data) return;
-      pool_.release(static_cast<uint32_t>(record.block));
+      pool_.release(narrow<uint32_t>(record.block));
       if (record.held) return;
       // Null when the connection is gone; the slot has no next owner yet (N33). A flush has no window.
-      Connection* c = connections_.find({record.slot, static_cast<uint32_t>(record.a)});
+      Connection* c = connections_.find({record.slot, std::bit_cast<uint32_t>(record.a)});
       if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length)) await(*c);
     });
   }
@@ -212,17 +214,16 @@ class SockLoop {
     c.shared.bytesReceived.add(length);
     c.shared.lastReceive.set(static_cast<uint64_t>(now()));
     const bool closed = setUndelivered(c, c.driving.undelivered + static_cast<int64_t>(length));
-    if (ring_.extend(c.name.slot, static_cast<int32_t>(block), static_cast<int32_t>(offset),
-                     static_cast<int32_t>(length))) {
+    if (ring_.extend(c.name.slot, narrow<int32_t>(block), narrow<int32_t>(offset), narrow<int32_t>(length))) {
       pool_.release(block);  // the record grew: one record, one reference (N54)
     } else {
       counters_.chunksReceived.add();
       push({.event = Event::data,
             .slot = c.name.slot,
-            .block = static_cast<int32_t>(block),
-            .offset = static_cast<int32_t>(offset),
-            .length = static_cast<int32_t>(length),
-            .a = static_cast<int32_t>(c.name.generation)});
+            .block = narrow<int32_t>(block),
+            .offset = narrow<int32_t>(offset),
+            .length = narrow<int32_t>(length),
+            .a = std::bit_cast<int32_t>(c.name.generation)});
     }
     if (!ring_.hasRoom()) await(c);
     if (!ring_.hasRoom() || closed) updateReceiving(c);
@@ -265,8 +266,8 @@ class SockLoop {
       return shutdownIfDrained(c);
     }
     if (c.driving.closing) return;
-    if (count == 0 || isTransient(static_cast<int>(-count))) return sendQueued(c);
-    sendFailed(c, static_cast<int>(-count));
+    if (count == 0 || isTransient(narrow<int>(-count))) return sendQueued(c);
+    sendFailed(c, narrow<int>(-count));
   }
 
   void forgotten(typename E::Port& port) SOCKMAN_REQUIRES(drivingThread) {
@@ -302,7 +303,7 @@ class SockLoop {
 
   void push(const Record& record) SOCKMAN_REQUIRES(drivingThread) {
     if (discarding_) {
-      if (record.event == Event::data) pool_.release(static_cast<uint32_t>(record.block));
+      if (record.event == Event::data) pool_.release(narrow<uint32_t>(record.block));
       return;
     }
     counters_.pool.set(pool_.count() * pool_.blockSize());
@@ -420,14 +421,14 @@ class SockLoop {
     const bool behind = c.driving.windowClosed && !c.driving.held;
     if (behind == c.driving.behind) return;
     c.driving.behind = behind;
-    behind_ += behind ? 1 : -1;
+    behind ? behind_++ : behind_--;
   }
 
   /// The connection receives nothing more until `goOn`: the ring is full (N6), or the window has been opened and the
   /// commands of this pass come first. The connection's sends, end and deadline go on.
   void await(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (std::exchange(c.driving.waiting, true)) return;
-    c.driving.waitingPlace = static_cast<uint32_t>(waiting_.size());
+    c.driving.waitingPlace = narrow<uint32_t>(waiting_.size());
     waiting_.push_back(&c);
   }
   void awaitNoMore(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
@@ -507,7 +508,7 @@ class SockLoop {
     if (!c.driving.established) return;
     char byte;
     const ssize_t peeked = sys::recv(c.fd.get(), &byte, 1, MSG_PEEK);
-    const bool readable = peeked >= 0 || !isTransient(static_cast<int>(-peeked));
+    const bool readable = peeked >= 0 || !isTransient(narrow<int>(-peeked));
     if (c.driving.eof || c.driving.held || !readable) return fail(c, true);
     // What broke the sending need not end the stream, and the error is told at the stream's end: so that ends after
     // what has come. Where it is refused, the stream is over already.

@@ -12,6 +12,7 @@
 
 #include "deadlines.h"
 #include "fd.h"
+#include "narrow.h"
 #include "result.h"
 #include "sys/wait.h"
 
@@ -123,7 +124,7 @@ class WaitSet {
     const int events = (readable ? kRecvEvent : 0) | (writable ? kSendEvent : 0);
     for (const auto& [wait, request] : watch.interests) {
       const int occurred = (events & request->requested) | (hungUp ? kErrorEvent : 0);
-      request->occurred |= static_cast<uint8_t>(occurred);
+      request->occurred |= narrow<uint8_t>(occurred);
       if (occurred != 0) end(*wait);
     }
   }

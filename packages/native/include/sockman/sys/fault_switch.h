@@ -10,6 +10,7 @@
 #include <mutex>
 #include <utility>
 
+#include "../narrow.h"
 #include "points.h"
 
 namespace sockman::sys {
@@ -91,7 +92,7 @@ class FaultSwitch {
       return info.Env().Undefined();
     }
     skip_ = number(info[1]) - 1;
-    error_ = static_cast<int>(number(info[2]));
+    error_ = narrow<int>(number(info[2]));
     times_ = number(info[3]);
     fired_ = 0;
     armed_ = true;
