@@ -1,6 +1,7 @@
 import type { SockAddr } from './address'
 import { type AsyncScope, asyncScope, isEmptyContext, isSameContext } from './async-scope'
-import { invalidArgument, type SockError } from './errors'
+import type { Bytes } from './bytes'
+import { invalidArgument, type SockError, unknownOption } from './errors'
 import { isObject } from './objects'
 import type { ConnectionId, EventName, Listener, SockManEvents } from './sock-man'
 
@@ -19,9 +20,12 @@ const EVENT_NAMES: readonly EventName[] = [
   'onBatchEnd',
 ]
 
-/** @throws SockError `ERR_INVALID_ARG_TYPE` */
+const BY_LOWER_CASE = new Map(EVENT_NAMES.map((name) => [name.toLowerCase(), name]))
+
+/** @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
 function readHandlers(name: string, events: unknown): SockManEvents {
   if (!isObject(events)) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
+  checkNames(name, events)
   const entries = EVENT_NAMES.map((key) => {
     const handler = (events as SockManEvents)[key]
     if (handler === undefined || typeof handler === 'function') return [key, handler]
@@ -30,7 +34,26 @@ function readHandlers(name: string, events: unknown): SockManEvents {
   return Object.fromEntries(entries)
 }
 
-/** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
+/**
+ * A misspelt handler would never be called. An object's own keys of the form `onName` are all taken for handlers; what it
+ * inherits, such as the methods of a class, only where a handler's name has other capitals.
+ *
+ * @throws SockError `ERR_UNKNOWN_OPTION`
+ */
+function checkNames(name: string, events: object): void {
+  for (const key of Object.keys(events)) {
+    if (/^on[A-Z]/.test(key) && !EVENT_NAMES.includes(key as EventName))
+      throw unknownOption(`${name}.${key}`, EVENT_NAMES)
+  }
+  for (let at: object | null = events; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const key of Object.getOwnPropertyNames(at)) {
+      const meant = BY_LOWER_CASE.get(key.toLowerCase())
+      if (meant !== undefined && meant !== key) throw unknownOption(`${name}.${key}`, [meant])
+    }
+  }
+}
+
+/** Checks that handlers are functions, and are spelt right. @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
 export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
   readHandlers(name, events)
 }
@@ -46,7 +69,7 @@ export class ReadHandlers {
   readonly #onBatchEnd: SockManEvents['onBatchEnd']
   readonly #others: SockManEvents
 
-  /** @param name of the argument. @throws SockError `ERR_INVALID_ARG_TYPE` */
+  /** @param name of the argument. @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
   constructor(owner: SockManEvents, name = 'events') {
     const { onData = ignore, onReadyToSend = ignore, onBatchEnd, ...others } = readHandlers(name, owner)
     this.#owner = owner
@@ -56,7 +79,7 @@ export class ReadHandlers {
     this.#others = others
   }
 
-  data(id: ConnectionId, data: Uint8Array): void {
+  data(id: ConnectionId, data: Bytes): void {
     this.#onData.call(this.#owner, id, data)
   }
   readyToSend(id: ConnectionId): void {
@@ -103,7 +126,7 @@ class ScopedHandlers implements ConnectionHandlers {
     this.#scope = scope
   }
 
-  data(id: ConnectionId, data: Uint8Array): void {
+  data(id: ConnectionId, data: Bytes): void {
     this.#scope.runInAsyncScope(this.#inner.data, this.#inner, id, data)
   }
   readyToSend(id: ConnectionId): void {

@@ -1,6 +1,7 @@
 export { AbortWatch } from './abort-watch'
-export { type AddressFamily, SockAddr } from './address'
+export { type AddressFamily, type AddressInput, SockAddr } from './address'
 export type { Backend, ProbeResult } from './backend'
+export { type Bytes, bytesOf, copyOf, lengthOf, type Sendable, viewOf } from './bytes'
 export type { Capabilities, Drive } from './capabilities'
 export {
   type ConnectionMessage,
@@ -40,8 +41,11 @@ export {
   resolveRejected,
   resolveSendOptions,
   resolveSockManOptions,
+  type ResolvedTcpOptions,
+  resolveTcpOptions,
   type SockManOptions,
   SPARE_SEND,
+  type TcpOptions,
 } from './options'
 export { isReceiveMemory, markReceiveMemory } from './receive-memory'
 export { aborted, checkId, queueFull, stopped, unknownConnection } from './refusals'

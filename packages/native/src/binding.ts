@@ -78,7 +78,7 @@ export type Warnings = readonly (string | number)[]
 export type ListenResult = readonly [number: number, address: string, warnings: Warnings]
 export type ConnectionResult = readonly [slot: number, warnings: Warnings]
 
-/** As `binding.h` reads them. */
+/** As `binding.h` reads them: times in s, that of `userTimeout` in ms; -1 for what stays as it is. */
 export type TcpOptions = readonly [
   noDelay: number,
   keepAlive: number,
@@ -116,6 +116,8 @@ export interface NativeEngine {
   reject(position: number): void
   /** Lets sends go to the kernel directly from now on. */
   established(slot: number): readonly [me: string, them: string]
+  /** Of an open connection. Throws the first that could not be set. */
+  setOptions(slot: number, tcp: TcpOptions): void
   start(slot: number): void
   hold(slot: number): void
   resume(slot: number, deliveredBytes: number): void

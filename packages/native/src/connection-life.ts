@@ -8,6 +8,7 @@ import {
   type Releasable,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
+  type ResolvedTcpOptions,
   type SockAddr,
   SockError,
 } from '@sockman/core'
@@ -91,7 +92,7 @@ export class ConnectionLife {
     let warnings: Warnings
     try {
       this.#run.assertRunning()
-      const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options))
+      const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options.tcp))
       ;[slot, warnings] = attempt(open, localAddress ?? to)
     } catch (error) {
       watch?.end()
@@ -115,7 +116,7 @@ export class ConnectionLife {
   adopt(sock: Releasable, options: ResolvedConnectionOptions): ConnectionId {
     const handlers = this.#handlers.or(options.events)
     const fd = takeWhileRunning(sock, this.#run)
-    const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options)))
+    const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options.tcp)))
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id
@@ -124,6 +125,22 @@ export class ConnectionLife {
   #add(slot: number, state: number, handlers: ConnectionHandlers): ConnectionId {
     this.#run.hold()
     return this.#connections.add(slot, state, handlers)
+  }
+
+  // ---- Meanwhile ----
+
+  /** Of an open slot. The descriptor of one that is connecting belongs to the engine, which closes it when that fails. */
+  setOptions(slot: number, tcp: ResolvedTcpOptions): void {
+    if (this.#connections.states[slot] === State.connecting) return this.#outbound.postpone(slot, tcp)
+    attempt(() => this.#native.setOptions(slot, tcpOptions(tcp)), this.addresses(slot).them)
+  }
+
+  /** Of an open slot. */
+  addresses(slot: number): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    if (this.#connections.states[slot] === State.connecting)
+      return { me: undefined, them: this.#outbound.target(slot)! }
+    const [me, them] = this.#established(slot)
+    return { me, them }
   }
 
   // ---- End ----
@@ -210,11 +227,22 @@ export class ConnectionLife {
     const id = c.ids[slot] as ConnectionId
     this.connected++
     this.#sending.onConnected(slot)
+    this.#setPostponed(slot, them)
     this.#announcer.connected(id, me, them)
     try {
       c.handlers[slot]!.connected(id, me, them)
     } finally {
       this.#outbound.unwatch(slot)
+    }
+  }
+
+  #setPostponed(slot: number, them: SockAddr): void {
+    const tcp = this.#outbound.takePostponed(slot)
+    if (!tcp) return
+    try {
+      this.setOptions(slot, tcp)
+    } catch (error) {
+      this.#announcer.warn(['an option', (error as SockError).errno!], them)
     }
   }
 

@@ -95,6 +95,15 @@ export class Connections {
     return slot < 0 || this.states[slot]! >= State.closing ? -1 : slot
   }
 
+  /** The ids that their owner may still use. */
+  open(): ConnectionId[] {
+    const ids: ConnectionId[] = []
+    for (const slot of this.slots()) {
+      if (this.states[slot]! < State.closing) ids.push(this.ids[slot] as ConnectionId)
+    }
+    return ids
+  }
+
   /** The slots in use. */
   *slots(): Generator<number> {
     for (let slot = 0; slot < this.states.length; slot++) if (this.states[slot] !== State.free) yield slot

@@ -1,4 +1,5 @@
 import {
+  type AddressInput,
   type Capabilities,
   type CloseOptions,
   type ConnectionId,
@@ -8,18 +9,22 @@ import {
   Handlers,
   type Listener,
   type ListenOptions,
+  ReadHandlers,
   type Releasable,
   type ResolvedSockManOptions,
   resolveCloseOptions,
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveTcpOptions,
   type SelectionReport,
+  type Sendable,
   type SendOptions,
   SockAddr,
   type SockMan,
   type SockManEvents,
   type Stats,
+  type TcpOptions,
   unknownConnection,
 } from '@sockman/core'
 import { Announcer } from './announcer'
@@ -67,6 +72,7 @@ export class NativeSockMan implements SockMan {
   readonly supports: Readonly<Capabilities>
   readonly selection: SelectionReport
   readonly #native: NativeEngine
+  readonly #handlers: Handlers
   readonly #connections = new Connections()
   readonly #held = new HeldData()
   readonly #run: RunState
@@ -118,6 +124,7 @@ export class NativeSockMan implements SockMan {
       handlers,
       batchLimit: options.batchLimit,
     })
+    this.#handlers = handlers
     this.#native = native
     this.#run = run
     this.#backlog = backlog
@@ -132,24 +139,24 @@ export class NativeSockMan implements SockMan {
   // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
   // runs, and runs none of the caller's code between that and the native half.
 
-  listen(address: SockAddr | string, options?: ListenOptions): Listener {
+  listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
     const resolved = resolveListenOptions(options)
     return this.#listeners.add(resolved.events, to, () => {
       this.#run.assertRunning()
       const { backlog, reusePort, ipv6Only } = resolved
-      return this.#native.listen(addressText(to), tcpOptions(resolved), backlog, reusePort, ipv6Only)
+      return this.#native.listen(addressText(to), tcpOptions(resolved.tcp), backlog, reusePort, ipv6Only)
     })
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
     const resolved = resolveListenOptions(options)
     return this.#listeners.add(resolved.events, undefined, () =>
-      this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved)),
+      this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved.tcp)),
     )
   }
 
-  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
+  connect(address: AddressInput, options?: ConnectOptions): ConnectionId {
     return this.#life.connect(SockAddr.from(address), resolveConnectOptions(options))
   }
 
@@ -159,7 +166,7 @@ export class NativeSockMan implements SockMan {
 
   // ---- Traffic ----
 
-  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
+  send(id: ConnectionId, data: Sendable, options?: SendOptions): boolean {
     return this.#sending.send(id, data, options)
   }
 
@@ -176,6 +183,20 @@ export class NativeSockMan implements SockMan {
   resume(id: ConnectionId): void {
     const slot = this.#connections.findOpen(id)
     if (slot >= 0) this.#receiving.resume(slot)
+  }
+
+  setEvents(id: ConnectionId, events?: SockManEvents): boolean {
+    const handlers = this.#handlers.or(events && new ReadHandlers(events))
+    const slot = this.#connections.findOpen(id)
+    if (slot >= 0) this.#connections.handlers[slot] = handlers
+    return slot >= 0
+  }
+
+  setOptions(id: ConnectionId, options: TcpOptions): boolean {
+    const resolved = resolveTcpOptions(options)
+    const slot = this.#connections.findOpen(id)
+    if (slot >= 0) this.#life.setOptions(slot, resolved)
+    return slot >= 0
   }
 
   // ---- Ending ----
@@ -211,6 +232,16 @@ export class NativeSockMan implements SockMan {
   }
 
   // ---- Observation ----
+
+  connections(): ConnectionId[] {
+    return this.#connections.open()
+  }
+
+  addresses(id: ConnectionId): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    const slot = this.#connections.findOpen(id)
+    if (slot < 0) throw unknownConnection(id)
+    return this.#life.addresses(slot)
+  }
 
   stats(): Stats {
     const [

@@ -1,11 +1,13 @@
-import { types } from 'node:util'
 import {
+  bytesOf,
   type ConnectionId,
   invalidArgument,
   isReceiveMemory,
+  lengthOf,
   queueFull,
   type ResolvedSockManOptions,
   resolveSendOptions,
+  type Sendable,
   type SendOptions,
   SockError,
   SPARE_SEND,
@@ -20,8 +22,6 @@ import type { Turn } from './turn'
 
 /** Of most sends: a call less on their way. */
 const NO_OPTIONS = resolveSendOptions(undefined)
-/** The length of a typed array itself, whatever a subclass says. */
-const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!
 
 /**
  * The outgoing side. Owns the cork; what the kernel does not take is the native half's (`send_path.h`), and here only
@@ -52,14 +52,12 @@ export class Sending {
     this.#cork = new Cork(native.cork)
   }
 
-  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
+  send(id: ConnectionId, given: Sendable, options?: SendOptions): boolean {
     // A getter of the caller's may close the id or take the data's memory away, so it runs first. A `length` of the
     // caller's own may be more than there is, and what lies behind the data in the cork is another connection's.
     const { borrow, more } = options === undefined ? NO_OPTIONS : resolveSendOptions(options)
-    if (!types.isUint8Array(data)) {
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'a Uint8Array', data)
-    }
-    const length: number = lengthOf.call(data)
+    const data = bytesOf('data', given)
+    const length = lengthOf(data)
     const c = this.#connections
     if (this.#run.stopping) throw stopped()
     const slot = c.find(id)
@@ -67,7 +65,7 @@ export class Sending {
     if (state >= State.closing) throw unknownConnection(id)
     if (state === State.failed) return false
     if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
-    if (length === 0) return assertAttached(data)
+    if (length === 0) return true
     this.sends++
     const flags = more ? SendFlag.more : 0
     const { copyThreshold, sendHighWater, sendQueueMax } = this.#options
@@ -181,14 +179,4 @@ export class Sending {
     c.flags[slot]! &= ~Flag.awaitsReady
     c.handlers[slot]!.readyToSend(c.ids[slot] as ConnectionId)
   }
-}
-
-/** Empty data is fine, unless it is empty because its buffer was taken away. */
-function assertAttached(data: Uint8Array): true {
-  try {
-    new Uint8Array(data.buffer)
-  } catch {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
-  }
-  return true
 }

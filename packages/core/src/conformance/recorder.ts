@@ -1,4 +1,5 @@
 import type { SockAddr } from '../address'
+import { bytesOf } from '../bytes'
 import type { SockError } from '../errors'
 import type { ConnectionId, EventName, Listener, SockMan, SockManEvents } from '../sock-man'
 
@@ -117,7 +118,7 @@ export class Recorder {
       send: (id, data, options) => {
         const room = man.send(id, data, options)
         const due = options?.borrow === true || (!room && this.#lives.get(id)?.state !== 'error')
-        if (due && data.length > 0) change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
+        if (due && bytesOf('data', data).length > 0) change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
         return room
       },
       pause: (id) => {

@@ -63,6 +63,7 @@ export class Connection implements EndpointOwner, Target {
   readonly id: ConnectionId
   readonly endpoint: Endpoint
   state: number
+  handlers: ConnectionHandlers
   /** It waits to be looked at. */
   listed = false
   corked = false
@@ -71,7 +72,6 @@ export class Connection implements EndpointOwner, Target {
   /** Of its connect, while that is pending. */
   watch: AbortWatch | undefined
   readonly #home: ConnectionHome
-  readonly #handlers: ConnectionHandlers
   #queue: SendQueue | undefined
   #paused = false
   #shutdown = false
@@ -99,7 +99,7 @@ export class Connection implements EndpointOwner, Target {
     this.id = id
     this.endpoint = endpoint
     this.state = state
-    this.#handlers = handlers
+    this.handlers = handlers
     endpoint.owner = this
   }
 
@@ -282,7 +282,7 @@ export class Connection implements EndpointOwner, Target {
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
     try {
-      this.#handlers.connected(this.id, endpoint.me, endpoint.them)
+      this.handlers.connected(this.id, endpoint.me, endpoint.them)
     } finally {
       this.#unwatch()
     }
@@ -295,7 +295,7 @@ export class Connection implements EndpointOwner, Target {
     this.state = State.ended
     this.#home.leave(this, 'connectFailed', error)
     try {
-      this.#handlers.connectFailed(this.id, error)
+      this.handlers.connectFailed(this.id, error)
     } finally {
       this.#unwatch()
     }
@@ -307,7 +307,7 @@ export class Connection implements EndpointOwner, Target {
     if (!this.flush()) return this.#fail(EFAULT, 'send')
     if (this.#awaitsReady && this.queuedBytes === 0) {
       this.#awaitsReady = false
-      this.#handlers.readyToSend(this.id)
+      this.handlers.readyToSend(this.id)
       return true
     }
     const { available } = endpoint
@@ -321,7 +321,7 @@ export class Connection implements EndpointOwner, Target {
     }
     if (this.#eof || !endpoint.atEnd) return false
     this.#eof = true
-    return this.#handlers.eof(this.id) || this.#closeItself(true)
+    return this.handlers.eof(this.id) || this.#closeItself(true)
   }
 
   #receive(): void {
@@ -333,7 +333,7 @@ export class Connection implements EndpointOwner, Target {
     this.#bytesReceived += data.length
     this.#lastReceive = world.clock.now + world.clock.epoch
     try {
-      this.#handlers.data(this.id, data)
+      this.handlers.data(this.id, data)
     } finally {
       buffer.spoil(data)
     }
@@ -348,7 +348,7 @@ export class Connection implements EndpointOwner, Target {
     })
     this.state = State.failed
     this.#queue = undefined
-    return this.#handlers.error(this.id, error) || this.#closeItself(false)
+    return this.handlers.error(this.id, error) || this.#closeItself(false)
   }
 
   /** There was no handler to tell. */
@@ -365,7 +365,7 @@ export class Connection implements EndpointOwner, Target {
     this.#unlimit()
     this.state = State.ended
     this.#home.leave(this, 'closed')
-    if (!this.refused) this.#handlers.closed(this.id, this.#unsent)
+    if (!this.refused) this.handlers.closed(this.id, this.#unsent)
     return true
   }
 

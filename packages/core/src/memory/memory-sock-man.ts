@@ -1,9 +1,10 @@
 import { AbortWatch } from '../abort-watch'
-import { SockAddr } from '../address'
+import { type AddressInput, SockAddr } from '../address'
+import { bytesOf, plain, type Sendable } from '../bytes'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
 import { SockError } from '../errors'
-import { type ConnectionHandlers, Handlers } from '../handlers'
+import { type ConnectionHandlers, Handlers, ReadHandlers } from '../handlers'
 import {
   type ConnectionOptions,
   type ConnectOptions,
@@ -14,11 +15,12 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
   resolveSendOptions,
+  resolveTcpOptions,
   SPARE_SEND,
+  type TcpOptions,
 } from '../options'
 import { checkId, queueFull, stopped, unknownConnection } from '../refusals'
 import { takeDescriptor } from '../releasing'
-import { checkBytes, plain } from '../sock/options'
 import type {
   CloseOptions,
   ConnectionId,
@@ -105,7 +107,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
   // runs, and runs none of the caller's code between that and the beginning.
 
-  listen(address: SockAddr | string, options?: ListenOptions): Listener {
+  listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
     const { events, ...settings } = resolveListenOptions(options)
     const handlers = this.#handlers.or(events)
@@ -144,7 +146,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Connections ----
 
-  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
+  connect(address: AddressInput, options?: ConnectOptions): ConnectionId {
     const to = SockAddr.from(address)
     const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
     const handlers = this.#handlers.or(events)
@@ -244,12 +246,10 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Calls on a connection ----
 
-  send(id: ConnectionId, given: Uint8Array, options?: SendOptions): boolean {
-    // A getter of the caller's may close the id or take the data's memory away, so it runs first; and a subclass may say
-    // more than there is of its length.
+  send(id: ConnectionId, given: Sendable, options?: SendOptions): boolean {
+    // A getter of the caller's may close the id or take the data's memory away, so it runs first.
     const { borrow, more } = resolveSendOptions(options)
-    checkBytes('data', given)
-    const data = plain(given)
+    const data = plain(bytesOf('data', given))
     this.#assertRunning()
     checkId(id)
     const connection = this.#connections.get(id)
@@ -296,6 +296,19 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const connection = this.#find(id)
     connection?.close(resolved)
     return connection !== undefined
+  }
+
+  setEvents(id: ConnectionId, events?: SockManEvents): boolean {
+    const handlers = this.#handlers.or(events && new ReadHandlers(events))
+    const connection = this.#find(id)
+    if (connection) connection.handlers = handlers
+    return connection !== undefined
+  }
+
+  /** The network in memory has nothing that they would change. */
+  setOptions(id: ConnectionId, options: TcpOptions): boolean {
+    resolveTcpOptions(options)
+    return this.#find(id) !== undefined
   }
 
   /** The connection of an id that its owner may still use. */
@@ -431,6 +444,17 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   // ---- Observation ----
+
+  connections(): ConnectionId[] {
+    return [...this.#connections.values()].filter(({ state }) => state < State.closing).map(({ id }) => id)
+  }
+
+  addresses(id: ConnectionId): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    const connection = this.#find(id)
+    if (!connection) throw unknownConnection(id)
+    const { me, them } = connection.endpoint
+    return { me: connection.state === State.connecting ? undefined : me, them }
+  }
 
   stats(): Stats {
     const queuedBytes = this.#queuedInAll()

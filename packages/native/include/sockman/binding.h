@@ -51,6 +51,7 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::admit>("admit"),
                                       Base::template entry<&Binding::reject>("reject"),
                                       Base::template entry<&Binding::established>("established"),
+                                      Base::template entry<&Binding::setOptions>("setOptions"),
                                       Base::template entry<&Binding::start>("start"),
                                       Base::template entry<&Binding::flush>("flush"),
                                       Base::template entry<&Binding::send>("send"),
@@ -215,7 +216,7 @@ class Binding : public Exported<Binding<E>> {
   /// [noDelay, keepAlive, keepAliveInterval, keepAliveCount, userTimeout]
   static void tcpOptions(const Napi::Value& value, ConnectionOptions& options) {
     const Napi::Array array = value.As<Napi::Array>();
-    options.noDelay = integer(array[0u]) != 0;
+    options.noDelay = integer(array[0u]);
     options.keepAlive = integer(array[1u]);
     options.keepAliveInterval = integer(array[2u]);
     options.keepAliveCount = integer(array[3u]);
@@ -241,11 +242,11 @@ class Binding : public Exported<Binding<E>> {
     auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
-    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
+    if (const auto failure = applyTo(fd->get(), info, warnings)) return undefined(*failure);
     return watch({std::move(*fd), SocketFile()}, true, warnings);
   }
-  /// What the owner wants of a socket that somebody else has made: (fd, TCP options).
-  std::optional<Failure> applyAdopted(int fd, const Info& info, Warnings& warnings) {
+  /// What the owner wants of a socket that is there: (…, TCP options).
+  std::optional<Failure> applyTo(int fd, const Info& info, Warnings& warnings) {
     ConnectionOptions options;
     tcpOptions(info[1], options);
     const auto local = localAddress(fd);
@@ -333,7 +334,7 @@ class Binding : public Exported<Binding<E>> {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
-    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
+    if (const auto failure = applyTo(fd->get(), info, warnings)) return undefined(*failure);
     if (const auto failure = begin()) return undefined(*failure);
     Connection* c = open(std::move(*fd), kAdopted);
     if (!c) return undefined({connections_.why(), "adopt"});
@@ -384,6 +385,13 @@ class Binding : public Exported<Binding<E>> {
     result.Set(0u, (local ? *local : Address::unspecified(peer.family())).text());
     result.Set(1u, peer.text());
     return result;
+  }
+  /// (slot of an open connection, TCP options): throws for the first that could not be set
+  Napi::Value setOptions(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    const int fd = connection(info[0]).fd.get();
+    Warnings warnings;
+    if (const auto failure = applyTo(fd, info, warnings)) return undefined(*failure);
+    return warnings.empty() ? env_.Undefined() : undefined({warnings.front().error, "setsockopt"});
   }
   /// (slot)
   Napi::Value start(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::start); }
