@@ -30,14 +30,18 @@ export function isMap(value: unknown): value is Map<unknown, unknown> {
 export function isSignal(value: unknown): value is AbortSignal {
   if (!isObject(value)) return false
   if (has(AbortSignal.prototype, 'aborted', value)) return true
-  // What only has the prototype passes `instanceof`, and answers nothing.
-  if (isInstance(value, AbortSignal)) return false
-  const { aborted, addEventListener, removeEventListener } = value as AbortSignal
-  return (
-    typeof aborted === 'boolean' &&
-    typeof addEventListener === 'function' &&
-    typeof removeEventListener === 'function'
-  )
+  try {
+    const { aborted, addEventListener, removeEventListener } = value as AbortSignal
+    return (
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+    )
+  } catch (error) {
+    // The platform's own getter refuses what only has the prototype of a signal.
+    if (error instanceof TypeError && isInstance(value, AbortSignal)) return false
+    throw error
+  }
 }
 
 /** Whether the getter of a prototype answers for the value. */

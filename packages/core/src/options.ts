@@ -268,7 +268,11 @@ function tcpPart(options: TcpOptions): ResolvedTcpOptions {
     userTimeout: optional(integer, 'userTimeout', options.userTimeout, USER_TIMEOUT),
   }
   if (!given.keepAlive) return given
-  return { ...given, keepAliveInterval: given.keepAliveInterval ?? 1000, keepAliveCount: given.keepAliveCount ?? 10 }
+  return {
+    ...given,
+    keepAliveInterval: given.keepAliveInterval ?? 1000,
+    keepAliveCount: given.keepAliveCount ?? 10,
+  }
 }
 
 const PROBES: Range = { byDefault: 10, min: 1, max: 127 }

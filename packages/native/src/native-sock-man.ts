@@ -186,7 +186,7 @@ export class NativeSockMan implements SockMan {
   }
 
   setEvents(id: ConnectionId, events?: SockManEvents): boolean {
-    const handlers = this.#handlers.or(events && new ReadHandlers(events))
+    const handlers = this.#handlers.or(events === undefined ? undefined : new ReadHandlers(events))
     const slot = this.#connections.findOpen(id)
     if (slot >= 0) this.#connections.handlers[slot] = handlers
     return slot >= 0

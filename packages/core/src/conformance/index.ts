@@ -7,11 +7,13 @@ import { connecting } from './connecting'
 import { contexts } from './contexts'
 import { ending } from './ending'
 import { fairness } from './fairness'
+import { forms } from './forms'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { interrupting } from './interrupting'
 import { lifecycle } from './lifecycle'
 import { limits } from './limits'
+import { live } from './live'
 import { names } from './names'
 import { observation } from './observation'
 import { ownership } from './ownership'
@@ -38,6 +40,8 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     identity,
     names,
     oddArguments,
+    forms,
+    live,
     accepting,
     connecting,
     waiting,

@@ -118,7 +118,8 @@ export class Recorder {
       send: (id, data, options) => {
         const room = man.send(id, data, options)
         const due = options?.borrow === true || (!room && this.#lives.get(id)?.state !== 'error')
-        if (due && bytesOf('data', data).length > 0) change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
+        if (due && bytesOf('data', data).length > 0)
+          change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
         return room
       },
       pause: (id) => {

@@ -299,7 +299,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   setEvents(id: ConnectionId, events?: SockManEvents): boolean {
-    const handlers = this.#handlers.or(events && new ReadHandlers(events))
+    const handlers = this.#handlers.or(events === undefined ? undefined : new ReadHandlers(events))
     const connection = this.#find(id)
     if (connection) connection.handlers = handlers
     return connection !== undefined
