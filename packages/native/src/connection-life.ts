@@ -299,6 +299,8 @@ export class ConnectionLife {
     this.#heldErrors.delete(slot)
     const where = (this.#outbound.target(slot) ?? parseAddress(them)).where
     const error = SockError.fromErrno(errno, syscall, where, { undeliveredBytes, unsentBytes })
+    this.#announcer.error(c.ids[slot] as ConnectionId, error)
+    if (c.states[slot] !== State.failed) return // a subscriber has closed it
     if (!c.handlers[slot]!.error(c.ids[slot] as ConnectionId, error)) this.close(slot, 0, 0)
   }
 

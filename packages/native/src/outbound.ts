@@ -19,7 +19,8 @@ export class Outbound {
   }
   /** Options that were asked for while it is connecting, on top of those before. */
   postpone(slot: number, tcp: ResolvedTcpOptions): void {
-    this.#postponed.set(slot, { ...this.#postponed.get(slot), ...tcp })
+    const asked = Object.entries(tcp).filter(([, value]) => value !== undefined)
+    this.#postponed.set(slot, { ...(this.#postponed.get(slot) ?? tcp), ...Object.fromEntries(asked) })
   }
   takePostponed(slot: number): ResolvedTcpOptions | undefined {
     const tcp = this.#postponed.get(slot)

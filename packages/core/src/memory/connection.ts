@@ -42,6 +42,8 @@ export interface ConnectionHome {
   /** The id is at its end. */
   leave(connection: Connection, outcome: 'connectFailed' | 'closed', error?: SockError): void
   joined(connection: Connection, outcome: 'accepted' | 'connected'): void
+  /** It has failed, and its owner is about to be told. */
+  failed(connection: Connection, error: SockError): void
 }
 
 /** Totals of a SockMan. */
@@ -348,6 +350,9 @@ export class Connection implements EndpointOwner, Target {
     })
     this.state = State.failed
     this.#queue = undefined
+    this.#home.failed(this, error)
+    // A subscriber may have closed it.
+    if ((this.state as number) !== State.failed) return false
     return this.handlers.error(this.id, error) || this.#closeItself(false)
   }
 

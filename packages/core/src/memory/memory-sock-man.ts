@@ -230,6 +230,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     channels.connection.publish({ event, backend: this.selection.backend, id, me, them })
   }
 
+  failed({ id }: Connection, error: SockError): void {
+    if (!channels.connection.hasSubscribers) return
+    channels.connection.publish({ event: 'error', backend: this.selection.backend, id, error })
+  }
+
   leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
     this.#remove(connection)
     if (connection.refused || !channels.connection.hasSubscribers) return
