@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const full = process.env.SOCKMAN_SUITE === 'full'
 /** What installs and compiles has a tier of its own: `npm run test:install`. */
 const install = process.env.SOCKMAN_TIER === 'install'
-const installing = ['installed.test.ts', 'example-packed.test.ts', 'socks5-packed.test.ts']
+const installing = ['installed.test.ts', 'types.test.ts', 'example-packed.test.ts', 'socks5-packed.test.ts']
 
 export default defineConfig({
   test: {
