@@ -89,7 +89,9 @@ function trace(): void {
     const unsent = unsentBytes === undefined ? '' : `, ${unsentBytes} bytes unsent`
     log(`${backend} #${id} ${event}${ends}${failure(error)}${unsent}`)
   })
-  channels.warning.subscribe(({ backend, message, error }) => log(`${backend} warning: ${message}${failure(error)}`))
+  channels.warning.subscribe(({ backend, message, error }) =>
+    log(`${backend} warning: ${message}${failure(error)}`),
+  )
 }
 
 trace()

@@ -15,6 +15,7 @@ const EVENT_NAMES: readonly EventName[] = [
   'onEof',
   'onError',
   'onReadyToSend',
+  'onSent',
   'onListenError',
   'onClosed',
   'onBatchEnd',
@@ -101,6 +102,9 @@ export class ReadHandlers {
   closed(id: ConnectionId, unsentBytes: number): void {
     this.#others.onClosed?.call(this.#owner, id, unsentBytes)
   }
+  sent(id: ConnectionId, bytes: number): void {
+    this.#others.onSent?.call(this.#owner, id, bytes)
+  }
   listenError(listener: Listener, error: SockError): void {
     this.#others.onListenError?.call(this.#owner, listener, error)
   }
@@ -143,6 +147,9 @@ class ScopedHandlers implements ConnectionHandlers {
   }
   closed(id: ConnectionId, unsentBytes: number): void {
     this.#scope.runInAsyncScope(this.#inner.closed, this.#inner, id, unsentBytes)
+  }
+  sent(id: ConnectionId, bytes: number): void {
+    this.#scope.runInAsyncScope(this.#inner.sent, this.#inner, id, bytes)
   }
   listenError(listener: Listener, error: SockError): void {
     this.#scope.runInAsyncScope(this.#inner.listenError, this.#inner, listener, error)

@@ -26,6 +26,7 @@ export { type ConnectionHandlers, checkEvents, Handlers, ReadHandlers } from './
 export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export { isObject } from './objects'
 export {
+  type AddressList,
   type ConnectionOptions,
   type ConnectOptions,
   FLUSH_TIMEOUT,
@@ -42,6 +43,7 @@ export {
   resolveRejected,
   resolveSendOptions,
   resolveSockManOptions,
+  resolveStopOptions,
   resolveTcpOptions,
   type SockManOptions,
   SPARE_SEND,
@@ -81,5 +83,6 @@ export type {
   SockMan,
   SockManEvents,
   Stats,
+  StopOptions,
 } from './sock-man'
 export { isUnsupported, remedyFor, type Unavailable, unavailableError } from './unavailable'

@@ -3,7 +3,7 @@ import type { Drive } from './capabilities'
 import { invalidArgument, unknownOption } from './errors'
 import { ReadHandlers } from './handlers'
 import { isObject, isSignal } from './objects'
-import type { CloseOptions, Rejection, SendOptions, SockManEvents } from './sock-man'
+import type { CloseOptions, Rejection, SendOptions, SockManEvents, StopOptions } from './sock-man'
 
 /** Of a SockMan. */
 export interface SockManOptions {
@@ -67,11 +67,20 @@ export interface ConnectionOptions extends TcpOptions {
   events?: SockManEvents | undefined
 }
 
+/** A set of IP addresses, such as a `net.BlockList`. An IPv4 address that came in by IPv6 (`::ffff:…`) is asked for as IPv4. */
+export interface AddressList {
+  check(address: string, family: 'ipv4' | 'ipv6'): boolean
+}
+
 export interface ListenOptions extends ConnectionOptions {
   /** Length of the kernel's queue, default 511. */
   backlog?: number | undefined
   /** `SO_REUSEPORT`, default false. */
   reusePort?: boolean | undefined
+  /** Who may connect: others are closed before a byte is read, and nobody is told (C90). Unix peers are not asked about. */
+  allowList?: AddressList | undefined
+  /** Who may not, also of those that are allowed. */
+  blockList?: AddressList | undefined
   /** Whether an IPv6 listener leaves the IPv4 port alone (`IPV6_V6ONLY`, RFC 3493), default true (C5). */
   ipv6Only?: boolean | undefined
 }
@@ -164,6 +173,7 @@ export interface ResolvedListenOptions extends ResolvedConnectionOptions {
   backlog: number
   reusePort: boolean
   ipv6Only: boolean
+  admits: (address: SockAddr) => boolean
 }
 
 export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
@@ -183,12 +193,23 @@ export function resolveConnectionOptions(options: ConnectionOptions = {}): Resol
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveListenOptions(options: ListenOptions = {}): ResolvedListenOptions {
-  checkKeys('options', options, [...CONNECTION_KEYS, 'backlog', 'reusePort', 'ipv6Only'])
+  checkKeys('options', options, [
+    ...CONNECTION_KEYS,
+    'backlog',
+    'reusePort',
+    'ipv6Only',
+    'allowList',
+    'blockList',
+  ])
   return {
     ...connectionPart(options),
     backlog: integer('options.backlog', options.backlog, { byDefault: 511, min: 1, max: 65535 }),
     reusePort: boolean('options.reusePort', options.reusePort, false),
     ipv6Only: boolean('options.ipv6Only', options.ipv6Only, true),
+    admits: admission(
+      readList('options.allowList', options.allowList),
+      readList('options.blockList', options.blockList),
+    ),
   }
 }
 
@@ -207,25 +228,53 @@ export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedCon
   }
 }
 
+type Check = (host: string, family: 'ipv4' | 'ipv6') => boolean
+
+function readList(name: string, list: unknown): Check | undefined {
+  if (list === undefined) return undefined
+  const check = isObject(list) ? (list as AddressList).check : undefined
+  if (typeof check === 'function') return (host, family) => check.call(list as AddressList, host, family)
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a list with a method check', list)
+}
+
+function admission(
+  isAllowed: Check = () => true,
+  isBlocked: Check = () => false,
+): (address: SockAddr) => boolean {
+  return ({ family, host }) => {
+    if (family === 'unix') return true
+    const mapped = /^::ffff:([\d.]+)$/.exec(host)?.[1]
+    const asked = mapped === undefined ? ([host, family] as const) : ([mapped, 'ipv4'] as const)
+    return isAllowed(...asked) && !isBlocked(...asked)
+  }
+}
+
 /** ms that a flush may last where nobody says another bound (C67). */
 export const FLUSH_TIMEOUT = 5000
+const FLUSH_BOUND: Range = { byDefault: FLUSH_TIMEOUT, min: 0, max: 2 ** 31 - 1 }
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveCloseOptions(options: CloseOptions = {}): Filled<CloseOptions> {
   checkKeys('options', options, ['flush', 'timeout', 'reset'])
   return {
     flush: boolean('options.flush', options.flush, false),
-    timeout: integer('options.timeout', options.timeout, {
-      byDefault: FLUSH_TIMEOUT,
-      min: 0,
-      max: 2 ** 31 - 1,
-    }),
+    timeout: integer('options.timeout', options.timeout, FLUSH_BOUND),
     reset: boolean('options.reset', options.reset, false),
   }
 }
 
-const SEND_KEYS = ['borrow', 'more']
-const NO_SEND_OPTIONS: Filled<SendOptions> = { borrow: false, more: false }
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveStopOptions(options: StopOptions = {}): Filled<StopOptions> {
+  checkKeys('options', options, ['flush', 'timeout'])
+  const { flush, timeout } = options
+  return {
+    flush: boolean('options.flush', flush, false),
+    timeout: integer('options.timeout', timeout, FLUSH_BOUND),
+  }
+}
+
+const SEND_KEYS = ['borrow', 'more', 'notify']
+const NO_SEND_OPTIONS: Filled<SendOptions> = { borrow: false, more: false, notify: false }
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveSendOptions(options: SendOptions | undefined): Filled<SendOptions> {
@@ -234,6 +283,7 @@ export function resolveSendOptions(options: SendOptions | undefined): Filled<Sen
   return {
     borrow: boolean('options.borrow', options.borrow, false),
     more: boolean('options.more', options.more, false),
+    notify: boolean('options.notify', options.notify, false),
   }
 }
 

@@ -34,7 +34,7 @@ export interface Releasable {
  * ```
  * outbound = connectFailed | (connected body closed) ;   a close() before connected: closed only
  * inbound  = accepted body closed ;                      refused in onAccepted: nothing more
- * body     = (data | readyToSend)* (eof readyToSend*)? error?
+ * body     = (data | readyToSend | sent)* (eof (readyToSend | sent)*)? error?
  * ```
  *
  * Whatever a call is given, it answers as it says, or with a SockError that names the argument and the value, does nothing
@@ -107,9 +107,12 @@ export interface SockMan extends AsyncDisposable {
 
   /**
    * Ends everything: `onClosed` once per live id, then the promise resolves, with every descriptor closed and the
-   * thread joined (C9). Twice, or before anything started: harmless.
+   * thread joined (C9). Twice, or before anything started: harmless. With `flush` each connection is closed as by
+   * `close(id, { flush: true, timeout })` first, and listeners at once; another `stop()` ends that early (C88).
+   *
+   * @throws SockError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
    */
-  stop(): Promise<void>
+  stop(options?: StopOptions): Promise<void>
 
   /** A listener or a live connection keeps the process alive (the default). */
   ref(): this
@@ -174,6 +177,11 @@ export interface SockManEvents {
   onEof?: Handler<[id: ConnectionId]>
   /** The connection broke, once; only `onClosed` may follow. Without a handler SockMan closes that connection (C48, C57, C63). */
   onError?: Handler<[id: ConnectionId, error: SockError]>
+  /**
+   * The kernel has what `send` was told to `notify` of, and all before: `bytes` of this connection by now, as in
+   * `connectionStats`. One event may answer several calls; none comes after `onError` or `close` (C89).
+   */
+  onSent?: Handler<[id: ConnectionId, bytes: number]>
   /** The queue is empty after `send` had said false, or a borrowed buffer is free again (C54, C61). */
   onReadyToSend?: Handler<[id: ConnectionId]>
   /**
@@ -199,8 +207,17 @@ export interface SendOptions {
    * id's end. What `onData` lends is copied all the same. Default false.
    */
   borrow?: boolean | undefined
+  /** Tell with `onSent` once the kernel has all of `data`. Default false. */
+  notify?: boolean | undefined
   /** More follows: the kernel may hold a partial segment back, at most 200 ms (`MSG_MORE`, tcp(7)). Default false. */
   more?: boolean | undefined
+}
+
+export interface StopOptions {
+  /** Let what is queued reach the peers first. Default false. */
+  flush?: boolean | undefined
+  /** ms, default 5 000: the bound of `flush` for each connection. */
+  timeout?: number | undefined
 }
 
 export interface CloseOptions {
@@ -250,6 +267,11 @@ export interface Stats {
   listeners: number
   accepted: number
   connected: number
+  /** Connections that came in and were refused, by `onAccepted` or by a list (C24, C90). */
+  refused: number
+  /** Connects that failed, and connections that broke (`onError`). */
+  connectsFailed: number
+  broken: number
   bytesReceived: number
   bytesSent: number
   /** `onData` records, and `send` calls that carried bytes. */

@@ -86,9 +86,7 @@ test('handlers have a scope of their own only in another context, and are read o
     const scoped = storage.run('call', () => handlers.or(undefined))
     scoped.data(id, Buffer.alloc(1))
     own.data(id, Buffer.alloc(1))
-    storage.run('elsewhere', () =>
-      handlers.runBatch(() => handlers.data(id, Buffer.alloc(1)), undefined, 1),
-    )
+    storage.run('elsewhere', () => handlers.runBatch(() => handlers.data(id, Buffer.alloc(1)), undefined, 1))
   })
   expect(read).toEqual(['onData', 'data in call', 'own in creation', 'data in creation'])
 })

@@ -54,6 +54,9 @@ export class ConnectionLife {
   /** How many there were. */
   accepted = 0
   connected = 0
+  refused = 0
+  connectsFailed = 0
+  broken = 0
 
   constructor(parts: {
     readonly native: NativeEngine
@@ -152,6 +155,7 @@ export class ConnectionLife {
     c.states[slot] = State.closing
     this.#native.close(slot, flags, timeout)
     this.#held.drop(slot)
+    this.#sending.forget(slot)
     this.#outbound.unwatch(slot)
   }
 
@@ -160,11 +164,11 @@ export class ConnectionLife {
     this.close(slot, CloseFlag.flush, FLUSH_TIMEOUT)
   }
 
-  closeAll(): void {
+  closeAll(flags: number, timeout: number): void {
     const c = this.#connections
     this.#backlog.drop()
     for (const slot of c.slots()) {
-      if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
+      if (c.states[slot]! < State.closing) this.close(slot, flags, timeout)
       // The engine closes an aborted connect already, and after `stop` nothing is told but `onClosed` (C9).
       else if (c.states[slot] === State.aborted) c.states[slot] = State.closing
     }
@@ -196,8 +200,9 @@ export class ConnectionLife {
   #accept(slot: number, listener: OwnListener): void {
     const c = this.#connections
     const id = c.ids[slot] as ConnectionId
-    c.states[slot] = State.open
     const [me, them] = this.#established(slot)
+    if (!this.#isAdmitted(slot, listener, them)) return
+    c.states[slot] = State.open
     this.accepted++
     this.#announcer.accepted(id, me, them)
     let wanted = true
@@ -206,17 +211,33 @@ export class ConnectionLife {
     } finally {
       if (c.states[slot] === State.open) {
         this.#sending.flush()
-        if (wanted) {
-          this.#native.start(slot)
-        } else {
-          this.close(slot, 0, 0)
-          c.states[slot] = State.refused
-        }
+        if (wanted) this.#native.start(slot)
+        else this.#refuse(slot)
       } else if (!wanted) {
         // Closed inside the callback, then refused: nothing more is told (C24).
         c.states[slot] = State.refused
+        this.refused++
       }
     }
+  }
+
+  /** What the listener's lists say, which are code of the caller's: where they throw, the peer is not admitted. */
+  #isAdmitted(slot: number, listener: OwnListener, them: SockAddr): boolean {
+    let admitted = false
+    try {
+      admitted = listener.admits(them)
+    } finally {
+      // After a stop() in there nobody else would end it.
+      if (!admitted || this.#run.stopping) this.#refuse(slot)
+    }
+    return admitted && !this.#run.stopping
+  }
+
+  /** Nothing is told of it any more. */
+  #refuse(slot: number): void {
+    this.refused++
+    this.close(slot, 0, 0)
+    this.#connections.states[slot] = State.refused
   }
 
   onConnected(slot: number): void {
@@ -296,9 +317,11 @@ export class ConnectionLife {
     const unsentBytes = this.#native.queued(slot)
     const [, them] = this.#native.established(slot)
     c.states[slot] = State.failed
+    this.#sending.forget(slot)
     this.#heldErrors.delete(slot)
     const where = (this.#outbound.target(slot) ?? parseAddress(them)).where
     const error = SockError.fromErrno(errno, syscall, where, { undeliveredBytes, unsentBytes })
+    this.broken++
     this.#announcer.error(c.ids[slot] as ConnectionId, error)
     if (c.states[slot] !== State.failed) return // a subscriber has closed it
     if (!c.handlers[slot]!.error(c.ids[slot] as ConnectionId, error)) this.close(slot, 0, 0)
@@ -313,6 +336,7 @@ export class ConnectionLife {
     const { target, watch } = this.#outbound.remove(slot)
     this.#held.drop(slot)
     this.#heldErrors.delete(slot)
+    this.#sending.forget(slot)
     c.remove(slot)
     const unsent = this.#native.free(slot)
     this.#run.letGo()
@@ -324,6 +348,7 @@ export class ConnectionLife {
     }
     const error =
       state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
+    this.connectsFailed++
     this.#announcer.connectFailed(id, error)
     try {
       handlers.connectFailed(id, error)

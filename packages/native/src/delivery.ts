@@ -1,7 +1,7 @@
 import type { Handlers } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import type { ConnectionLife } from './connection-life'
-import { type Connections, Flag, State } from './connections'
+import { type Connections, State } from './connections'
 import { Event, type EventRing, Field } from './event-ring'
 import type { Listeners } from './listeners'
 import type { Receiving } from './receiving'
@@ -190,8 +190,7 @@ export class Delivery {
     try {
       let events = this.#receiving.endHold(slot)
       events += this.#life.endErrorHold(slot)
-      if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0)
-        this.#sending.onDrained(slot)
+      if (c.states[slot] === State.open && this.#sending.owes(slot)) this.#sending.onDrained(slot)
       return events
     } catch (error) {
       this.#turn.startWith(slot) // for what the callback that threw kept from its turn

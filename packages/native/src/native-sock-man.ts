@@ -16,6 +16,7 @@ import {
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveStopOptions,
   resolveTcpOptions,
   type SelectionReport,
   type Sendable,
@@ -24,6 +25,7 @@ import {
   type SockMan,
   type SockManEvents,
   type Stats,
+  type StopOptions,
   type TcpOptions,
   unknownConnection,
 } from '@sockman/core'
@@ -142,7 +144,7 @@ export class NativeSockMan implements SockMan {
   listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
     const resolved = resolveListenOptions(options)
-    return this.#listeners.add(resolved.events, to, () => {
+    return this.#listeners.add(resolved, to, () => {
       this.#run.assertRunning()
       const { backlog, reusePort, ipv6Only } = resolved
       return this.#native.listen(addressText(to), tcpOptions(resolved.tcp), backlog, reusePort, ipv6Only)
@@ -151,7 +153,7 @@ export class NativeSockMan implements SockMan {
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
     const resolved = resolveListenOptions(options)
-    return this.#listeners.add(resolved.events, undefined, () =>
+    return this.#listeners.add(resolved, undefined, () =>
       this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved.tcp)),
     )
   }
@@ -209,12 +211,14 @@ export class NativeSockMan implements SockMan {
     return true
   }
 
-  stop(): Promise<void> {
-    return this.#run.stop(() => {
+  stop(options?: StopOptions): Promise<void> {
+    const { flush, timeout } = resolveStopOptions(options)
+    const closeAll = (): void => {
       this.#sending.flush()
       this.#listeners.closeAll()
-      this.#life.closeAll()
-    })
+      this.#life.closeAll(flush ? CloseFlag.flush : 0, timeout)
+    }
+    return this.#run.stop(closeAll, flush)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -258,6 +262,9 @@ export class NativeSockMan implements SockMan {
     return {
       accepted: this.#life.accepted,
       connected: this.#life.connected,
+      refused: this.#life.refused,
+      connectsFailed: this.#life.connectsFailed,
+      broken: this.#life.broken,
       sends: this.#sending.sends,
       events: this.#delivery.events,
       batches: this.#delivery.batches,

@@ -8,6 +8,8 @@ export class RunState {
   #started = false
   #stopping: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #ended = false
+  /** Stopping, and what is held may take its time. */
+  #draining = false
   /** Listeners and connections that are not at their end. */
   #held = 0
   #referenced = true
@@ -40,6 +42,7 @@ export class RunState {
   }
   letGo(): void {
     this.#held--
+    if (this.#held === 0 && this.#draining) this.#stopNative()
     this.#updateAlive()
   }
 
@@ -61,9 +64,15 @@ export class RunState {
     this.#native.keepAlive(alive)
   }
 
-  /** Begins to stop, once; `closeAll` closes what is held. Resolves at {@link end}. */
-  stop(closeAll: () => void): Promise<void> {
-    if (this.#stopping) return this.#stopping.promise
+  /**
+   * Begins to stop, once; `closeAll` closes what is held, and with `drain` the engine goes on until all of that is gone, or the
+   * next call without it. Resolves at {@link end}.
+   */
+  stop(closeAll: () => void, drain = false): Promise<void> {
+    if (this.#stopping) {
+      if (this.#draining && !drain) this.#stopNative()
+      return this.#stopping.promise
+    }
     let resolve!: () => void
     const promise = new Promise<void>((done) => {
       resolve = done
@@ -76,9 +85,15 @@ export class RunState {
       return promise
     }
     closeAll()
-    this.#native.stop()
+    this.#draining = drain && this.#held > 0
+    if (!this.#draining) this.#native.stop()
     this.#updateAlive()
     return promise
+  }
+
+  #stopNative(): void {
+    this.#draining = false
+    this.#native.stop()
   }
 
   /** At the `stopped` record, the last one. */

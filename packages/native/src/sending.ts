@@ -1,6 +1,7 @@
 import {
   bytesOf,
   type ConnectionId,
+  Fifo,
   invalidArgument,
   isReceiveMemory,
   lengthOf,
@@ -34,6 +35,8 @@ export class Sending {
   readonly #run: RunState
   readonly #options: ResolvedSockManOptions
   readonly #cork: Cork
+  /** By slot: how many bytes the kernel is to have before `onSent` tells. */
+  readonly #marks = new Map<number, Fifo<number>>()
   /** Calls that carried bytes. */
   sends = 0
 
@@ -55,7 +58,7 @@ export class Sending {
   send(id: ConnectionId, given: Sendable, options?: SendOptions): boolean {
     // A getter of the caller's may close the id or take the data's memory away, so it runs first. A `length` of the
     // caller's own may be more than there is, and what lies behind the data in the cork is another connection's.
-    const { borrow, more } = options === undefined ? NO_OPTIONS : resolveSendOptions(options)
+    const { borrow, more, notify } = options === undefined ? NO_OPTIONS : resolveSendOptions(options)
     const data = bytesOf('data', given)
     const length = lengthOf(data)
     const c = this.#connections
@@ -74,15 +77,34 @@ export class Sending {
       if (expected <= sendQueueMax && this.#fitsInAll(expected, this.#cork.used + length)) {
         if (!this.#cork.fits(length)) this.flush()
         this.#cork.add(slot, data, length, flags)
-        if (this.#turn.inBatch && expected <= sendHighWater) return true
+        if (this.#turn.inBatch && expected <= sendHighWater && !notify) return true
         this.flush()
+        if (notify) this.#mark(slot)
         return this.#room(slot)
       }
     }
     this.flush()
     const expected = c.queued[slot]! + length
     if (expected > sendQueueMax || !this.#fitsInAll(expected, length)) this.#assertRoom(slot, length)
-    return this.#sendLarge(slot, data, flags | (borrow ? SendFlag.borrow : 0))
+    const room = this.#sendLarge(slot, data, flags | (borrow ? SendFlag.borrow : 0))
+    if (notify) this.#mark(slot)
+    return room
+  }
+
+  /**
+   * The kernel is to have what was sent by now before `onSent`. Bytes that go to the kernel between the two questions are
+   * counted twice, never left out; an empty queue answers every mark.
+   */
+  #mark(slot: number): void {
+    const queued = this.#native.queued(slot)
+    const marks = this.#marks.get(slot) ?? new Fifo<number>()
+    this.#marks.set(slot, marks)
+    marks.add(queued + this.#sentBytes(slot))
+    // What was marked before may be there by now, while the queue never gets empty.
+    if (queued === 0 || marks.first! <= this.#sentBytes(slot)) this.#turn.startWith(slot)
+  }
+  #sentBytes(slot: number): number {
+    return this.#native.connectionStats(slot)[1]
   }
 
   /** Whether a connection may have `expected` bytes queued, `added` more than are counted, beside all others. */
@@ -142,6 +164,15 @@ export class Sending {
     this.#connections.setQueued(slot, this.#native.queued(slot))
   }
 
+  /** Whether `onDrained` has something to tell of a connection. */
+  owes(slot: number): boolean {
+    return (this.#connections.flags[slot]! & Flag.awaitsReady) !== 0 || this.#marks.has(slot)
+  }
+  /** The connection has failed, or closes: what it is owed is not told any more. */
+  forget(slot: number): void {
+    this.#marks.delete(slot)
+  }
+
   /** Of an open slot. */
   shutdown(slot: number): void {
     const c = this.#connections
@@ -175,8 +206,32 @@ export class Sending {
       if (this.#native.pump(slot)) c.flags[slot]! &= ~Flag.borrowing
     }
     c.setQueued(slot, this.#native.queued(slot))
-    if (c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0) return
+    this.#tellSent(slot)
+    // Not after another `onSent`, which its handler may ask for each time; and that handler may have closed it, or sent more.
+    if (c.states[slot] !== State.open || c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0) return
     c.flags[slot]! &= ~Flag.awaitsReady
     c.handlers[slot]!.readyToSend(c.ids[slot] as ConnectionId)
+  }
+
+  #tellSent(slot: number): void {
+    const c = this.#connections
+    const marks = this.#marks.get(slot)
+    if (!marks) return
+    const sent = this.#sentBytes(slot)
+    const all = c.queued[slot] === 0
+    let told = false
+    while (marks.length > 0 && (all || marks.first! <= sent)) {
+      marks.take()
+      told = true
+    }
+    if (marks.length === 0) this.#marks.delete(slot)
+    if (!told) return
+    let returned = false
+    try {
+      c.handlers[slot]!.sent(c.ids[slot] as ConnectionId, sent)
+      returned = true
+    } finally {
+      if (!returned) this.#turn.startWith(slot)
+    }
   }
 }

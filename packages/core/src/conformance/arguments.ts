@@ -70,6 +70,7 @@ const EVENT_NAMES: readonly EventName[] = [
   'onEof',
   'onError',
   'onReadyToSend',
+  'onSent',
   'onListenError',
   'onClosed',
   'onBatchEnd',
@@ -82,14 +83,21 @@ const TCP = {
   userTimeout: whole(0, 2 ** 31 - 1),
 }
 const CONNECTION = { events: optional(object), ...TCP }
-const LISTEN = { ...CONNECTION, backlog: whole(1, 65535), reusePort: flag, ipv6Only: flag }
+const LISTEN = {
+  ...CONNECTION,
+  backlog: whole(1, 65535),
+  reusePort: flag,
+  ipv6Only: flag,
+  allowList: optional(always(TYPE)),
+  blockList: optional(always(TYPE)),
+}
 const CONNECT = {
   ...CONNECTION,
   timeout: whole(0, 2 ** 31 - 1),
   signal: optional(always(TYPE)),
   localAddress: optional(address),
 }
-const SEND = { borrow: flag, more: flag }
+const SEND = { borrow: flag, more: flag, notify: flag }
 const CLOSE = { flush: flag, timeout: whole(0, 2 ** 31 - 1), reset: flag }
 const SOCK_MAN = {
   drive: optional(always('ERR_INVALID_ARG_VALUE')),

@@ -1,10 +1,13 @@
 import type { Backend } from '../backend'
 import { accepting } from './accepting'
+import { admission } from './admission'
 import { oddArguments } from './arguments'
 import { borrowing } from './borrowing'
 import { closing } from './closing'
+import { completion } from './completion'
 import { connecting } from './connecting'
 import { contexts } from './contexts'
+import { draining } from './draining'
 import { ending } from './ending'
 import { fairness } from './fairness'
 import { forms } from './forms'
@@ -43,13 +46,16 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     forms,
     live,
     accepting,
+    admission,
     connecting,
     waiting,
     fairness,
     receiving,
     sending,
     borrowing,
+    completion,
     closing,
+    draining,
     observation,
     contexts,
     ownership,

@@ -1,6 +1,7 @@
 import type { AbortWatch } from '../abort-watch'
 import type { SockAddr } from '../address'
 import { SockError } from '../errors'
+import { Fifo } from '../fifo'
 import type { ConnectionHandlers } from '../handlers'
 import { FLUSH_TIMEOUT, type ResolvedSockManOptions } from '../options'
 import { isReceiveMemory } from '../receive-memory'
@@ -50,6 +51,9 @@ export interface ConnectionHome {
 export interface Counts {
   accepted: number
   connected: number
+  refused: number
+  connectsFailed: number
+  broken: number
   bytesReceived: number
   bytesSent: number
   chunksReceived: number
@@ -75,6 +79,8 @@ export class Connection implements EndpointOwner, Target {
   watch: AbortWatch | undefined
   readonly #home: ConnectionHome
   #queue: SendQueue | undefined
+  /** How many bytes the kernel is to have before `onSent` tells. */
+  readonly #marks = new Fifo<number>()
   #paused = false
   #shutdown = false
   #awaitsReady = false
@@ -152,11 +158,11 @@ export class Connection implements EndpointOwner, Target {
 
   // ---- What the owner asks for ----
 
-  send(data: Uint8Array, borrow: boolean, more: boolean): boolean {
+  send(data: Uint8Array, borrow: boolean, more: boolean, notify: boolean): boolean {
     const { copyThreshold, sendHighWater } = this.#home.options
     this.#home.counts.sends++
     const small = !borrow && data.length <= copyThreshold
-    if (small && this.queuedBytes + data.length <= sendHighWater && this.#home.cork(this)) {
+    if (small && !notify && this.queuedBytes + data.length <= sendHighWater && this.#home.cork(this)) {
       this.#queueUp().copy(data, 0)
       this.#more = more
       return true
@@ -171,6 +177,10 @@ export class Connection implements EndpointOwner, Target {
     }
     const room = this.queuedBytes <= sendHighWater
     if (!room || borrow) this.#awaitsReady = true
+    if (notify) {
+      this.#marks.add(this.#bytesSent + this.queuedBytes)
+      this.#home.enlist(this)
+    }
     if ((this.#awaitsReady && this.queuedBytes === 0) || this.endpoint.error !== 0) this.#home.enlist(this)
     return room
   }
@@ -307,11 +317,15 @@ export class Connection implements EndpointOwner, Target {
   #visitOpen(): boolean {
     const { endpoint } = this
     if (!this.flush()) return this.#fail(EFAULT, 'send')
-    if (this.#awaitsReady && this.queuedBytes === 0) {
+    const told = this.#takeMarks()
+    if (told) this.handlers.sent(this.id, this.#bytesSent)
+    // Not after another `onSent`, which its handler may ask for each time.
+    if (this.state === State.open && this.#awaitsReady && this.queuedBytes === 0) {
       this.#awaitsReady = false
       this.handlers.readyToSend(this.id)
       return true
     }
+    if (told) return true
     const { available } = endpoint
     if (endpoint.error !== 0 && (this.#paused || available === 0)) {
       return this.#fail(endpoint.error, this.queuedBytes > 0 ? 'send' : 'recv')
@@ -324,6 +338,14 @@ export class Connection implements EndpointOwner, Target {
     if (this.#eof || !endpoint.atEnd) return false
     this.#eof = true
     return this.handlers.eof(this.id) || this.#closeItself(true)
+  }
+
+  /** Whether the kernel has what an owner waits for. */
+  #takeMarks(): boolean {
+    const marks = this.#marks
+    const waiting = marks.length
+    while (marks.length > 0 && marks.first! <= this.#bytesSent) marks.take()
+    return marks.length < waiting
   }
 
   #receive(): void {

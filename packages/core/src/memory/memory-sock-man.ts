@@ -15,6 +15,7 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
   resolveSendOptions,
+  resolveStopOptions,
   resolveTcpOptions,
   SPARE_SEND,
   type TcpOptions,
@@ -32,6 +33,7 @@ import type {
   SockMan,
   SockManEvents,
   Stats,
+  StopOptions,
 } from '../sock-man'
 import { Connection, type ConnectionHome, State } from './connection'
 import type { Endpoint } from './endpoint'
@@ -65,6 +67,9 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   readonly counts = {
     accepted: 0,
     connected: 0,
+    refused: 0,
+    connectsFailed: 0,
+    broken: 0,
     bytesReceived: 0,
     bytesSent: 0,
     chunksReceived: 0,
@@ -88,6 +93,8 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #inCallback = false
   #wakeDue = false
   #stopping: Promise<void> | undefined
+  /** While it stops with a flush: ends that. */
+  #drained: (() => void) | undefined
 
   constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel) {
     this.#handlers = new Handlers(events)
@@ -109,24 +116,28 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
-    const { events, ...settings } = resolveListenOptions(options)
+    const { events, admits, ...settings } = resolveListenOptions(options)
     const handlers = this.#handlers.or(events)
     this.#assertRunning()
-    return this.#addListener(this.#kernel.listen(to, settings), handlers)
+    return this.#addListener(this.#kernel.listen(to, settings), handlers, admits)
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    const { events } = resolveListenOptions(options)
+    const { events, admits } = resolveListenOptions(options)
     const handlers = this.#handlers.or(events)
     const socket = this.#take(sock)
     const listening = socket.takeListening()
-    if (listening) return this.#addListener(listening, handlers)
+    if (listening) return this.#addListener(listening, handlers, admits)
     socket.close()
     throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
-  #addListener(listening: Listening, handlers: ConnectionHandlers): Listener {
-    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers)
+  #addListener(
+    listening: Listening,
+    handlers: ConnectionHandlers,
+    admits: (them: SockAddr) => boolean,
+  ): Listener {
+    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers, admits)
     this.#listeners.add(listener)
     listener.changed()
     this.#publishListener('listening', listening.address)
@@ -204,6 +215,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const endpoint = listener.listening.accept()
     if (!endpoint) return false
     this.counts.syscalls++
+    if (!this.#isAdmitted(endpoint, listener)) return true
     const connection = this.#begin(endpoint, State.open, listener.handlers)
     this.joined(connection, 'accepted')
     const { id } = connection
@@ -211,6 +223,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     try {
       wanted = listener.handlers.accepted(id, endpoint.me, endpoint.them, listener)
     } finally {
+      if (!wanted) this.counts.refused++
       if (!wanted && connection.state === State.open) {
         connection.state = State.ended
         endpoint.close()
@@ -223,6 +236,20 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     return true
   }
 
+  /** What the listener's lists say, which are code of the caller's: where they throw, the peer is not admitted. */
+  #isAdmitted(endpoint: Endpoint, listener: MemoryListener): boolean {
+    let admitted = false
+    try {
+      admitted = listener.admits(endpoint.them) && !this.#stopping
+    } finally {
+      if (!admitted) {
+        this.counts.refused++
+        endpoint.close()
+      }
+    }
+    return admitted
+  }
+
   joined({ id, endpoint }: Connection, event: 'accepted' | 'connected'): void {
     this.counts[event]++
     if (!channels.connection.hasSubscribers) return
@@ -231,11 +258,13 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   failed({ id }: Connection, error: SockError): void {
+    this.counts.broken++
     if (!channels.connection.hasSubscribers) return
     channels.connection.publish({ event: 'error', backend: this.selection.backend, id, error })
   }
 
   leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
+    if (event === 'connectFailed') this.counts.connectsFailed++
     this.#remove(connection)
     if (connection.refused || !channels.connection.hasSubscribers) return
     const { id, unsentBytes } = connection
@@ -245,6 +274,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   #remove(connection: Connection): void {
     this.#connections.delete(connection.id)
+    if (this.#connections.size === 0) this.#drained?.()
     // There is room for one that waits.
     if (this.options.maxConnections > 0) for (const listener of this.#listeners) listener.changed()
   }
@@ -253,7 +283,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   send(id: ConnectionId, given: Sendable, options?: SendOptions): boolean {
     // A getter of the caller's may close the id or take the data's memory away, so it runs first.
-    const { borrow, more } = resolveSendOptions(options)
+    const { borrow, more, notify } = resolveSendOptions(options)
     const data = plain(bytesOf('data', given))
     this.#assertRunning()
     checkId(id)
@@ -263,7 +293,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
     if (data.length === 0) return true
     this.#assertRoom(connection, data.length)
-    return connection.send(data, borrow, more)
+    return connection.send(data, borrow, more, notify)
   }
 
   #assertRoom(connection: Connection, length: number): void {
@@ -372,7 +402,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       if (!this.#stopping) this.#endBatch()
     }
     this.#inBatch = false
-    if (this.#ready.length > 0 && !this.#stopping) this.#wake()
+    if (this.#ready.length > 0 && (!this.#stopping || this.#drained)) this.#wake()
     return events > 0
   }
 
@@ -412,15 +442,34 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Ending ----
 
-  stop(): Promise<void> {
-    if (this.#stopping) return this.#stopping
+  stop(options?: StopOptions): Promise<void> {
+    const { flush, timeout } = resolveStopOptions(options)
+    if (this.#stopping) {
+      if (!flush) this.#drained?.()
+      return this.#stopping
+    }
     // First, for what closing runs of the caller's may call `stop` again.
     let begin!: () => void
     this.#stopping = new Promise((resolve) => {
-      begin = () => resolve(this.#stop())
+      begin = () => resolve(flush ? this.#drain(timeout).then(() => this.#stop()) : this.#stop())
     })
     begin()
     return this.#stopping
+  }
+
+  /** Until all connections are gone, or another `stop`. */
+  #drain(timeout: number): Promise<void> {
+    for (const listener of this.#listeners) listener.close()
+    for (const connection of this.#connections.values()) {
+      if (connection.state !== State.closing) connection.close({ flush: true, timeout, reset: false })
+    }
+    return new Promise((resolve) => {
+      this.#drained = () => {
+        this.#drained = undefined
+        resolve()
+      }
+      if (this.#connections.size === 0) this.#drained()
+    })
   }
 
   /** Needs no clock: nothing of it happens on the network. */
@@ -492,10 +541,18 @@ class MemoryListener implements Listener {
   readonly id: number
   readonly listening: Listening
   readonly handlers: ConnectionHandlers
+  readonly admits: (them: SockAddr) => boolean
   listed = false
   readonly #man: MemorySockMan
 
-  constructor(man: MemorySockMan, id: number, listening: Listening, handlers: ConnectionHandlers) {
+  constructor(
+    man: MemorySockMan,
+    id: number,
+    listening: Listening,
+    handlers: ConnectionHandlers,
+    admits: (them: SockAddr) => boolean,
+  ) {
+    this.admits = admits
     this.#man = man
     this.id = id
     this.listening = listening
