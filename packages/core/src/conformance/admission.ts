@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { BlockList } from 'node:net'
 import type { AddressList } from '../options'
-import type { Case } from './harness'
+import { type Case, needsProcess } from './harness'
 
 /** A list that notes what it is asked. */
 function noting(answer: (address: string) => boolean): AddressList & { readonly asked: string[] } {
@@ -81,6 +81,15 @@ export const admission: readonly Case[] = [
       await trial.network.connect(`[::1]:${other.address.port}`)
       await log.until('it to be accepted', () => log.accepted.length === 3)
       assert.deepEqual(list.asked, ['ipv4 127.0.0.1', 'ipv6 ::1'])
+    },
+  },
+  {
+    title: 'C90 where a list throws, the peer is not let in, and the exception is an uncaught one',
+    skip: needsProcess,
+    async run(trial) {
+      const child = trial.child('list-throws')
+      assert.equal(await child.line(), '1 uncaught, 1 accepted, 1 refused')
+      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
     },
   },
   {

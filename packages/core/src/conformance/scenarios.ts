@@ -277,6 +277,33 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     man.connect(listener.address)
   },
 
+  /** C90: a list that throws for the first of two peers. */
+  'list-throws'({ create }) {
+    let asked = 0
+    let uncaught = 0
+    process.on('uncaughtException', () => void uncaught++)
+    const blockList = {
+      check() {
+        if (++asked === 1) throw new Error('of the list')
+        return false
+      },
+    }
+    const man = create({
+      onConnected: (id) => void man.send(id, 'x'),
+      // The first peer's end is told before, or after, that of the second.
+      onEof: (id) => void man.close(id),
+      onError: (id) => void man.close(id),
+      onData: () => {
+        const { accepted, refused } = man.stats()
+        console.log(`${uncaught} uncaught, ${accepted} accepted, ${refused} refused`)
+        void man.stop().then(() => process.exit())
+      },
+    })
+    const { address } = man.listen('127.0.0.1:0', { blockList })
+    man.connect(address)
+    man.connect(address)
+  },
+
   'gone-stopped'({ create }) {
     const { man } = loop(create, { onConnected: () => void man.stop() })
   },
