@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import {
   bytesOf,
   type ConnectionId,
@@ -59,7 +60,8 @@ export class Sending {
     // A getter of the caller's may close the id or take the data's memory away, so it runs first. A `length` of the
     // caller's own may be more than there is, and what lies behind the data in the cork is another connection's.
     const { borrow, more, notify } = options === undefined ? NO_OPTIONS : resolveSendOptions(options)
-    const data = bytesOf('data', given)
+    // Most are such, and a question less.
+    const data = types.isUint8Array(given) ? given : bytesOf('data', given)
     const length = lengthOf(data)
     const c = this.#connections
     if (this.#run.stopping) throw stopped()
@@ -68,7 +70,10 @@ export class Sending {
     if (state >= State.closing) throw unknownConnection(id)
     if (state === State.failed) return false
     if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
-    if (length === 0) return true
+    if (length === 0) {
+      bytesOf('data', data) // throws when there is nothing because its memory was taken away
+      return true
+    }
     this.sends++
     const flags = more ? SendFlag.more : 0
     const { copyThreshold, sendHighWater, sendQueueMax } = this.#options
