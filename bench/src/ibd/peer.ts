@@ -39,6 +39,9 @@ export class Peer implements MessageSink {
   readonly #framer: Framer
   #stream: ByteStream
   #stall: NodeJS.Timeout | undefined
+  /** How often what is owed has changed, and bytes that have come: what a stall is judged by. */
+  #answers = 0
+  #bytes = 0
   #waitingForHeaders = false
   readonly #allowance = new Allowance()
 
@@ -218,6 +221,7 @@ export class Peer implements MessageSink {
 
   #onData(chunk: Uint8Array): void {
     if (this.state === 'dropped') return
+    this.#bytes += chunk.length
     this.#guard(() => this.#stream.push(chunk))
     if (this.isDropped) return
     // A message's header, too, can come without end.
@@ -257,14 +261,23 @@ export class Peer implements MessageSink {
 
   #armStall(): void {
     const { stallTimeout } = this.#options
+    this.#answers++
     if (this.#stall) {
       this.#stall.refresh()
       return
     }
-    this.#stall = setTimeout(() => {
-      const time = `${stallTimeout / 1000} s (--stall-timeout)`
+    this.#stall = setTimeout(() => this.#judgeStall(), stallTimeout)
+  }
+
+  /** The time is over. Where this process is late itself, what has come in time is still to be read, maybe in several turns. */
+  #judgeStall(): void {
+    const [answers, bytes] = [this.#answers, this.#bytes]
+    setImmediate(() => {
+      if (!this.#stall || this.#answers !== answers) return
+      if (this.#bytes !== bytes) return this.#judgeStall()
+      const time = `${this.#options.stallTimeout / 1000} s (--stall-timeout)`
       this.#drop(`stalled: no ${this.#owed()} within ${time}${this.#where()}`)
-    }, stallTimeout)
+    })
   }
 
   #owed(): string {
