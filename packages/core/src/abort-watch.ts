@@ -31,6 +31,13 @@ export class AbortWatch {
 
   end(): void {
     this.#abort = undefined
-    this.#signal?.removeEventListener('abort', this.#listener)
+    try {
+      this.#signal?.removeEventListener('abort', this.#listener)
+    } catch (error) {
+      // An uncaught exception, as of a handler: whoever ends many must not stop halfway.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 }

@@ -6,17 +6,21 @@ export type AddressFamily = 'ipv4' | 'ipv6' | 'unix'
 
 /**
  * What {@link SockAddr.from} takes wherever an address is asked for: a SockAddr, also of another copy of this package; its
- * text; a port of `127.0.0.1`; `{ host, port }` with an IP address, by default `127.0.0.1`, or `{ path }`.
+ * text; a port of `127.0.0.1`; `{ host, port }` with an IP address, by default `127.0.0.1`; what `address()` of a server of
+ * `node:net` gives; `{ path }`.
  */
 export type AddressInput =
   | SockAddr
   | string
   | number
   | { readonly host?: string | undefined; readonly port: number }
+  | { readonly address: string; readonly port: number }
   | { readonly path: string }
 
 /** Where a port alone is: whoever wants to be reached from elsewhere says so. */
 const LOOPBACK = '127.0.0.1'
+/** What an address as an object may have. */
+const PARTS = ['host', 'port', 'zone', 'path', 'family', 'address']
 
 /**
  * A socket address: immutable, with one text form that {@link SockAddr.parse} reads back.
@@ -81,15 +85,19 @@ export class SockAddr {
 
   /** A SockAddr of another copy has all of the properties, and empty strings for those that are not its family's. */
   static #read(parts: object): SockAddr {
-    const { host, port, zone, path } = parts as Readonly<Record<string, unknown>>
-    if (path !== undefined && path !== '') {
-      if (host) throw invalid(parts, 'it has a host and a path')
+    for (const key of Object.keys(parts)) {
+      // Else `{ hostname, port }` would be a port of this machine.
+      if (!PARTS.includes(key)) throw invalid(parts, `there is no ${key}, only ${PARTS.join(', ')}`)
+    }
+    const { address, host = address, port, zone = '', path = '' } = parts as Readonly<Record<string, unknown>>
+    if (path !== '') {
+      if (host || port) throw invalid(parts, 'an address with a path has no host and no port')
       return SockAddr.unix(path as string)
     }
-    if (port === undefined || host === '')
+    if (port === undefined || host === '' || typeof zone !== 'string')
       throw invalid(parts, 'an address is text such as 127.0.0.1:8333, a port, { host, port } or { path }')
-    const zoned = typeof host === 'string' && typeof zone === 'string' && zone !== ''
-    return SockAddr.ip((zoned ? `${host}%${zone}` : (host ?? LOOPBACK)) as string, port as number)
+    const named = host === undefined ? LOOPBACK : host
+    return SockAddr.ip((zone === '' ? named : `${named}%${zone}`) as string, port as number)
   }
 
   static #is(value: unknown): value is SockAddr {

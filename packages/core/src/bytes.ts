@@ -50,7 +50,11 @@ export function bytesOf(name: string, value: unknown): Uint8Array {
 /** The bytes of a view as a plain Uint8Array. @throws SockError `ERR_INVALID_ARG_TYPE` when its memory is detached */
 export function plain(view: ArrayBufferView, name = 'data'): Uint8Array {
   const of = typedArray.name(view) === undefined ? dataView : typedArray
-  return attached(name, view, () => new Uint8Array(of.buffer(view), of.byteOffset(view), of.byteLength(view)))
+  return attached(name, view, () => {
+    // Of one that is detached, or beyond the end of memory that has shrunk, a length of 0 is all that is told.
+    if (of === typedArray && of.byteLength(view) === 0) Uint8Array.prototype.values.call(view as Uint8Array)
+    return new Uint8Array(of.buffer(view), of.byteOffset(view), of.byteLength(view))
+  })
 }
 
 /** @throws SockError `ERR_INVALID_ARG_TYPE` for what is no Uint8Array, or whose memory is detached */
@@ -67,6 +71,11 @@ function isUint8Array(value: unknown): value is Uint8Array {
 /** The length of a Uint8Array itself, whatever a subclass says. */
 export function lengthOf(view: Uint8Array): number {
   return typedArray.byteLength(view)
+}
+
+/** The same of its memory. */
+export function memoryOf(view: Uint8Array): ArrayBufferLike {
+  return typedArray.buffer(view)
 }
 
 /** What `read` gives; it throws where memory is detached. */

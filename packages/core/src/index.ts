@@ -1,7 +1,7 @@
 export { AbortWatch } from './abort-watch'
 export { type AddressFamily, type AddressInput, SockAddr } from './address'
 export type { Backend, ProbeResult } from './backend'
-export { type Bytes, bytesOf, copyOf, lengthOf, type Sendable, viewOf } from './bytes'
+export { type Bytes, bytesOf, copyOf, lengthOf, memoryOf, type Sendable, viewOf } from './bytes'
 export type { Capabilities, Drive } from './capabilities'
 export {
   type ConnectionMessage,
@@ -29,6 +29,7 @@ export {
   type AddressList,
   type ConnectionOptions,
   type ConnectOptions,
+  definedOptions,
   FLUSH_TIMEOUT,
   type ListenOptions,
   type ResolvedConnectionOptions,

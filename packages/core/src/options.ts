@@ -49,9 +49,9 @@ export interface TcpOptions {
    * `keepAlive + keepAliveInterval * keepAliveCount` (tcp(7)).
    */
   keepAlive?: number | undefined
-  /** ms between probes, 1 000 to 32 767 000, default 1 000, as `node:net` has it: Linux itself takes 75 000. */
+  /** ms between probes, 1 000 to 32 767 000; a new connection with `keepAlive` has 1 000, as in `node:net`: Linux takes 75 000. */
   keepAliveInterval?: number | undefined
-  /** Probes without an answer that end the connection, 1 to 127, default 10. */
+  /** Probes without an answer that end the connection, 1 to 127; a new connection with `keepAlive` has 10. */
   keepAliveCount?: number | undefined
   /**
    * ms that what was sent may wait for the peer to acknowledge it, or to have room for more, before `onError` says
@@ -233,7 +233,14 @@ type Check = (host: string, family: 'ipv4' | 'ipv6') => boolean
 function readList(name: string, list: unknown): Check | undefined {
   if (list === undefined) return undefined
   const check = isObject(list) ? (list as AddressList).check : undefined
-  if (typeof check === 'function') return (host, family) => check.call(list as AddressList, host, family)
+  if (typeof check === 'function') {
+    return (host, family) => {
+      const answer: unknown = check.call(list as AddressList, host, family)
+      // A promise, say, would let everybody in.
+      if (typeof answer === 'boolean') return answer
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', `the answer of ${name}.check`, 'true or false', answer)
+    }
+  }
   throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a list with a method check', list)
 }
 
@@ -296,10 +303,12 @@ export function resolveRejected(rejected: readonly Rejection[] = []): readonly R
 
 function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
   const { events } = options
-  const tcp = tcpPart(options)
+  const given = tcpPart(options)
+  const probes = given.keepAlive ? { keepAliveInterval: 1000, keepAliveCount: 10 } : {}
+  const { keepAliveInterval, keepAliveCount } = { ...probes, ...definedOptions(given) }
   return {
     events: events === undefined ? undefined : new ReadHandlers(events, 'options.events'),
-    tcp: { ...tcp, noDelay: tcp.noDelay ?? true },
+    tcp: { ...given, noDelay: given.noDelay ?? true, keepAliveInterval, keepAliveCount },
   }
 }
 
@@ -310,23 +319,22 @@ export function resolveTcpOptions(options: TcpOptions): ResolvedTcpOptions {
 }
 
 function tcpPart(options: TcpOptions): ResolvedTcpOptions {
-  const given = {
+  return {
     noDelay: optional(boolean, 'noDelay', options.noDelay, true),
     keepAlive: optional(probeTime, 'keepAlive', options.keepAlive, 0),
     keepAliveInterval: optional(probeTime, 'keepAliveInterval', options.keepAliveInterval, 1000),
     keepAliveCount: optional(integer, 'keepAliveCount', options.keepAliveCount, PROBES),
     userTimeout: optional(integer, 'userTimeout', options.userTimeout, USER_TIMEOUT),
   }
-  if (!given.keepAlive) return given
-  return {
-    ...given,
-    keepAliveInterval: given.keepAliveInterval ?? 1000,
-    keepAliveCount: given.keepAliveCount ?? 10,
-  }
 }
 
 const PROBES: Range = { byDefault: 10, min: 1, max: 127 }
 const USER_TIMEOUT: Range = { byDefault: 0, min: 0, max: 2 ** 31 - 1 }
+
+/** For backends: what is not undefined. */
+export function definedOptions(tcp: ResolvedTcpOptions): Partial<ResolvedTcpOptions> {
+  return Object.fromEntries(Object.entries(tcp).filter(([, value]) => value !== undefined))
+}
 
 /** What `read` makes of an option that is there. */
 function optional<T, Limits>(

@@ -131,6 +131,10 @@ export interface NativeEngine {
   queued(slot: number): number
   /** The same of all connections, those included that close with a flush. A queue that has failed counts no more. */
   queuedInAll(): number
+  /** How many bytes the kernel has. */
+  sent(slot: number): number
+  /** Asks for a `drained` record once it has so many, or the queue is empty. Of several the last holds. */
+  notify(slot: number, bytes: number): void
   /** What waits in lent buffers, and behind them, is sent no more. */
   abandon(slot: number): void
 

@@ -183,9 +183,12 @@ export class ConnectionLife {
     if (slot < 0) return
     this.#add(slot, State.waiting, listener.handlers)
     this.#backlog.add(slot, listener)
-    this.admit()
-    // Accepted before the listener closed: told where there is a place, and else nobody would end it.
-    if (listener.closed) this.#backlog.drop(listener)
+    try {
+      this.admit()
+    } finally {
+      // Accepted before the listener closed: told where there is a place, and else nobody would end it.
+      if (listener.closed) this.#backlog.drop(listener)
+    }
   }
 
   /** The accepted connection that has waited the longest, where it may live now; answers how many events that made. */
@@ -205,6 +208,11 @@ export class ConnectionLife {
     c.states[slot] = State.open
     this.accepted++
     this.#announcer.accepted(id, me, them)
+    // A subscriber has closed it, or stopped this SockMan: its owner has not heard of it.
+    if (c.states[slot] !== State.open) {
+      c.states[slot] = State.refused
+      return
+    }
     let wanted = true
     try {
       wanted = listener.handlers.accepted(id, me, them, listener)
@@ -228,16 +236,16 @@ export class ConnectionLife {
       admitted = listener.admits(them)
     } finally {
       // After a stop() in there nobody else would end it.
-      if (!admitted || this.#run.stopping) this.#refuse(slot)
+      if (!admitted || this.#run.stopping) this.#refuse(slot, State.unheard)
     }
     return admitted && !this.#run.stopping
   }
 
   /** Nothing is told of it any more. */
-  #refuse(slot: number): void {
+  #refuse(slot: number, state: number = State.refused): void {
     this.refused++
     this.close(slot, 0, 0)
-    this.#connections.states[slot] = State.refused
+    this.#connections.states[slot] = state
   }
 
   onConnected(slot: number): void {
@@ -250,6 +258,8 @@ export class ConnectionLife {
     this.#sending.onConnected(slot)
     this.#setPostponed(slot, them)
     this.#announcer.connected(id, me, them)
+    // A subscriber has closed it: only that is told.
+    if (c.states[slot] !== State.open) return
     try {
       c.handlers[slot]!.connected(id, me, them)
     } finally {
@@ -341,7 +351,8 @@ export class ConnectionLife {
     const unsent = this.#native.free(slot)
     this.#run.letGo()
     this.#backlog.lookAgain()
-    if (state === State.refused) return
+    if (state === State.unheard) return
+    if (state === State.refused) return this.#announcer.closed(id, unsent)
     if (state !== State.connecting && state !== State.aborted) {
       this.#announcer.closed(id, unsent)
       return handlers.closed(id, unsent)
@@ -350,6 +361,8 @@ export class ConnectionLife {
       state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
     this.connectsFailed++
     this.#announcer.connectFailed(id, error)
+    // A subscriber has stopped this SockMan, and nothing but `onClosed` follows that.
+    if (this.#run.stopping) return handlers.closed(id, unsent)
     try {
       handlers.connectFailed(id, error)
     } finally {

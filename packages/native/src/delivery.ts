@@ -131,7 +131,7 @@ export class Delivery {
       case Event.error:
         return this.#life.onError(slot, at)
       case Event.drained:
-        return this.#sending.onDrained(slot)
+        return void this.#sending.onDrained(slot)
       case Event.closed:
         return this.#life.onClosed(slot, at)
       case Event.listenError:
@@ -190,7 +190,7 @@ export class Delivery {
     try {
       let events = this.#receiving.endHold(slot)
       events += this.#life.endErrorHold(slot)
-      if (c.states[slot] === State.open && this.#sending.owes(slot)) this.#sending.onDrained(slot)
+      if (c.states[slot] === State.open && this.#sending.owes(slot)) events += this.#sending.onDrained(slot)
       return events
     } catch (error) {
       this.#turn.startWith(slot) // for what the callback that threw kept from its turn

@@ -1,4 +1,4 @@
-import type { AbortWatch, ResolvedTcpOptions, SockAddr } from '@sockman/core'
+import { type AbortWatch, definedOptions, type ResolvedTcpOptions, type SockAddr } from '@sockman/core'
 
 /** What outbound connections have beside their slot. */
 export class Outbound {
@@ -19,8 +19,7 @@ export class Outbound {
   }
   /** Options that were asked for while it is connecting, on top of those before. */
   postpone(slot: number, tcp: ResolvedTcpOptions): void {
-    const asked = Object.entries(tcp).filter(([, value]) => value !== undefined)
-    this.#postponed.set(slot, { ...(this.#postponed.get(slot) ?? tcp), ...Object.fromEntries(asked) })
+    this.#postponed.set(slot, { ...(this.#postponed.get(slot) ?? tcp), ...definedOptions(tcp) })
   }
   takePostponed(slot: number): ResolvedTcpOptions | undefined {
     const tcp = this.#postponed.get(slot)

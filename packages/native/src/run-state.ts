@@ -10,6 +10,8 @@ export class RunState {
   #ended = false
   /** Stopping, and what is held may take its time. */
   #draining = false
+  /** What is held is being closed. */
+  #closing = false
   /** Listeners and connections that are not at their end. */
   #held = 0
   #referenced = true
@@ -73,6 +75,8 @@ export class RunState {
       if (this.#draining && !drain) this.#stopNative()
       return this.#stopping.promise
     }
+    this.#draining = drain
+    this.#closing = true
     let resolve!: () => void
     const promise = new Promise<void>((done) => {
       resolve = done
@@ -85,15 +89,16 @@ export class RunState {
       return promise
     }
     closeAll()
-    this.#draining = drain && this.#held > 0
-    if (!this.#draining) this.#native.stop()
+    this.#closing = false
+    if (!this.#draining || this.#held === 0) this.#stopNative()
     this.#updateAlive()
     return promise
   }
 
+  /** After all that is closed is known to the engine: code of the caller's may ask for it while that is done. */
   #stopNative(): void {
     this.#draining = false
-    this.#native.stop()
+    if (!this.#closing) this.#native.stop()
   }
 
   /** At the `stopped` record, the last one. */

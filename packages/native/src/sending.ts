@@ -6,6 +6,7 @@ import {
   invalidArgument,
   isReceiveMemory,
   lengthOf,
+  memoryOf,
   queueFull,
   type ResolvedSockManOptions,
   resolveSendOptions,
@@ -22,6 +23,8 @@ import { Cork } from './cork'
 import type { RunState } from './run-state'
 import type { Turn } from './turn'
 
+/** Beyond so many of a connection that are not reached, the last of them is put off: no limit counts them. */
+const MOST_MARKS = 1024
 /** Of most sends: a call less on their way. */
 const NO_OPTIONS = resolveSendOptions(undefined)
 
@@ -72,6 +75,7 @@ export class Sending {
     if ((c.flags[slot]! & (Flag.shutdown | Flag.heldError)) !== 0) return this.#refuse(slot)
     if (length === 0) {
       bytesOf('data', data) // throws when there is nothing because its memory was taken away
+      if (notify) this.#notify(slot)
       return true
     }
     this.sends++
@@ -84,7 +88,7 @@ export class Sending {
         this.#cork.add(slot, data, length, flags)
         if (this.#turn.inBatch && expected <= sendHighWater && !notify) return true
         this.flush()
-        if (notify) this.#mark(slot)
+        if (notify) this.#notify(slot)
         return this.#room(slot)
       }
     }
@@ -92,24 +96,24 @@ export class Sending {
     const expected = c.queued[slot]! + length
     if (expected > sendQueueMax || !this.#fitsInAll(expected, length)) this.#assertRoom(slot, length)
     const room = this.#sendLarge(slot, data, flags | (borrow ? SendFlag.borrow : 0))
-    if (notify) this.#mark(slot)
+    if (notify) this.#notify(slot)
     return room
   }
 
   /**
    * The kernel is to have what was sent by now before `onSent`. Bytes that go to the kernel between the two questions are
-   * counted twice, never left out; an empty queue answers every mark.
+   * counted twice, never left out; an empty queue answers every mark. The engine tells when the first of them is reached.
    */
-  #mark(slot: number): void {
+  #notify(slot: number): void {
+    this.flush()
     const queued = this.#native.queued(slot)
+    const mark = queued + this.#native.sent(slot)
     const marks = this.#marks.get(slot) ?? new Fifo<number>()
+    if (marks.length < MOST_MARKS) marks.add(mark)
+    else marks.last = mark
     this.#marks.set(slot, marks)
-    marks.add(queued + this.#sentBytes(slot))
-    // What was marked before may be there by now, while the queue never gets empty.
-    if (queued === 0 || marks.first! <= this.#sentBytes(slot)) this.#turn.startWith(slot)
-  }
-  #sentBytes(slot: number): number {
-    return this.#native.connectionStats(slot)[1]
+    if (queued === 0) this.#turn.startWith(slot)
+    else if (marks.length === 1) this.#native.notify(slot, mark)
   }
 
   /** Whether a connection may have `expected` bytes queued, `added` more than are counted, beside all others. */
@@ -140,7 +144,7 @@ export class Sending {
   #sendLarge(slot: number, data: Uint8Array, flags: number): boolean {
     const c = this.#connections
     const borrow = (flags & SendFlag.borrow) !== 0
-    const lend = borrow && !isReceiveMemory(data.buffer)
+    const lend = borrow && !isReceiveMemory(memoryOf(data))
     const queued = this.#native.send(slot, data, lend ? flags : flags & ~SendFlag.borrow)
     if (queued === SendResult.detached)
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
@@ -203,26 +207,29 @@ export class Sending {
     if ((this.#connections.flags[slot]! & Flag.borrowing) !== 0) this.#turn.startWith(slot)
   }
 
-  /** The engine's queue is empty. */
-  onDrained(slot: number): void {
+  /** The engine's queue is empty, or a mark is reached; answers how many events it delivered. */
+  onDrained(slot: number): number {
     const c = this.#connections
-    if (c.states[slot] !== State.open) return
+    if (c.states[slot] !== State.open) return 0
     if ((c.flags[slot]! & Flag.borrowing) !== 0) {
       if (this.#native.pump(slot)) c.flags[slot]! &= ~Flag.borrowing
     }
     c.setQueued(slot, this.#native.queued(slot))
-    this.#tellSent(slot)
+    let events = this.#tellSent(slot)
     // Not after another `onSent`, which its handler may ask for each time; and that handler may have closed it, or sent more.
-    if (c.states[slot] !== State.open || c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0) return
+    if (c.states[slot] !== State.open || c.queued[slot]! > 0 || (c.flags[slot]! & Flag.awaitsReady) === 0)
+      return events
     c.flags[slot]! &= ~Flag.awaitsReady
     c.handlers[slot]!.readyToSend(c.ids[slot] as ConnectionId)
+    return ++events
   }
 
-  #tellSent(slot: number): void {
+  /** Tells of the marks that are reached; answers how many events that were. */
+  #tellSent(slot: number): number {
     const c = this.#connections
     const marks = this.#marks.get(slot)
-    if (!marks) return
-    const sent = this.#sentBytes(slot)
+    if (!marks) return 0
+    const sent = this.#native.sent(slot)
     const all = c.queued[slot] === 0
     let told = false
     while (marks.length > 0 && (all || marks.first! <= sent)) {
@@ -230,7 +237,8 @@ export class Sending {
       told = true
     }
     if (marks.length === 0) this.#marks.delete(slot)
-    if (!told) return
+    else this.#native.notify(slot, marks.first!)
+    if (!told) return 0
     let returned = false
     try {
       c.handlers[slot]!.sent(c.ids[slot] as ConnectionId, sent)
@@ -238,5 +246,6 @@ export class Sending {
     } finally {
       if (!returned) this.#turn.startWith(slot)
     }
+    return 1
   }
 }

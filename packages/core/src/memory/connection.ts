@@ -27,6 +27,8 @@ export const State = {
   ended: 5,
 } as const
 
+/** Beyond so many that are not reached, the last of them is put off: no limit counts them. */
+const MOST_MARKS = 1024
 const EFAULT = -14
 const ETIMEDOUT = -110
 
@@ -127,8 +129,13 @@ export class Connection implements EndpointOwner, Target {
   changed(): void {
     if (this.state === State.ended) return
     // What waits in the kernel of a paused connection is nobody's business, unless it broke.
+    const owes = this.#awaitsReady || this.#marks.length > 0
     const quiet =
-      this.#paused && this.state === State.open && this.endpoint.error === 0 && this.queuedBytes === 0
+      this.#paused &&
+      this.state === State.open &&
+      this.endpoint.error === 0 &&
+      this.queuedBytes === 0 &&
+      !owes
     if (!quiet) this.#home.enlist(this)
   }
 
@@ -177,12 +184,18 @@ export class Connection implements EndpointOwner, Target {
     }
     const room = this.queuedBytes <= sendHighWater
     if (!room || borrow) this.#awaitsReady = true
-    if (notify) {
-      this.#marks.add(this.#bytesSent + this.queuedBytes)
-      this.#home.enlist(this)
-    }
+    if (notify) this.notify()
     if ((this.#awaitsReady && this.queuedBytes === 0) || this.endpoint.error !== 0) this.#home.enlist(this)
     return room
+  }
+
+  /** The kernel is to have what was sent by now before `onSent`. */
+  notify(): void {
+    this.flush()
+    const mark = this.#bytesSent + this.queuedBytes
+    if (this.#marks.length < MOST_MARKS) this.#marks.add(mark)
+    else this.#marks.last = mark
+    this.#home.enlist(this)
   }
 
   #queueUp(): SendQueue {
@@ -293,6 +306,8 @@ export class Connection implements EndpointOwner, Target {
     this.#expired = false
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
+    // A subscriber has closed it: only that is told.
+    if ((this.state as number) !== State.open) return false
     try {
       this.handlers.connected(this.id, endpoint.me, endpoint.them)
     } finally {

@@ -219,6 +219,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const connection = this.#begin(endpoint, State.open, listener.handlers)
     this.joined(connection, 'accepted')
     const { id } = connection
+    // A subscriber has closed it: its owner has not heard of it.
+    if (connection.state !== State.open) {
+      connection.refused = true
+      return true
+    }
     let wanted = true
     try {
       wanted = listener.handlers.accepted(id, endpoint.me, endpoint.them, listener)
@@ -227,7 +232,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       if (!wanted && connection.state === State.open) {
         connection.state = State.ended
         endpoint.close()
-        this.#remove(connection)
+        this.leave(connection, 'closed')
       } else {
         connection.refused = !wanted
         connection.changed()
@@ -266,7 +271,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
     if (event === 'connectFailed') this.counts.connectsFailed++
     this.#remove(connection)
-    if (connection.refused || !channels.connection.hasSubscribers) return
+    if (!channels.connection.hasSubscribers) return
     const { id, unsentBytes } = connection
     const more = error ? { error } : { unsentBytes }
     channels.connection.publish({ event, backend: this.selection.backend, id, ...more })
@@ -291,7 +296,10 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     if (!connection || connection.state >= State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
-    if (data.length === 0) return true
+    if (data.length === 0) {
+      if (notify) connection.notify()
+      return true
+    }
     this.#assertRoom(connection, data.length)
     return connection.send(data, borrow, more, notify)
   }
@@ -459,17 +467,18 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   /** Until all connections are gone, or another `stop`. */
   #drain(timeout: number): Promise<void> {
-    for (const listener of this.#listeners) listener.close()
-    for (const connection of this.#connections.values()) {
-      if (connection.state !== State.closing) connection.close({ flush: true, timeout, reset: false })
-    }
-    return new Promise((resolve) => {
+    const drained = new Promise<void>((resolve) => {
       this.#drained = () => {
         this.#drained = undefined
         resolve()
       }
-      if (this.#connections.size === 0) this.#drained()
     })
+    for (const listener of this.#listeners) listener.close()
+    for (const connection of this.#connections.values()) {
+      if (connection.state !== State.closing) connection.close({ flush: true, timeout, reset: false })
+    }
+    if (this.#connections.size === 0) this.#drained?.()
+    return drained
   }
 
   /** Needs no clock: nothing of it happens on the network. */

@@ -58,6 +58,8 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::pump>("pump"),
                                       Base::template entry<&Binding::queued>("queued"),
                                       Base::template entry<&Binding::queuedInAll>("queuedInAll"),
+                                      Base::template entry<&Binding::sent>("sent"),
+                                      Base::template entry<&Binding::notify>("notify"),
                                       Base::template entry<&Binding::abandon>("abandon"),
                                       Base::template entry<&Binding::hold>("hold"),
                                       Base::template entry<&Binding::resume>("resume"),
@@ -441,6 +443,15 @@ class Binding : public Exported<Binding<E>> {
     const auto& loop = loop_->counters();
     const auto done = static_cast<int64_t>(loop.bytesSent.get() + loop.dropped.get());
     return Napi::Number::New(env_, static_cast<double>(sending_.handed() + sending_.waiting() - done));
+  }
+
+  /// (slot) → bytes that the kernel has
+  Napi::Value sent(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    return Napi::Number::New(env_, static_cast<double>(connection(info[0]).shared.bytesSent.get()));
+  }
+  /// (slot, bytes sent): a `drained` record then, or when the queue is empty
+  Napi::Value notify(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    return post(info, Op::notify, 0, static_cast<int64_t>(size(info[1])));
   }
 
   /// (slot): nothing that waits here is sent any more
