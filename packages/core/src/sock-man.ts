@@ -128,7 +128,7 @@ export interface SockMan extends AsyncDisposable {
   setEvents(id: ConnectionId, events?: SockManEvents): boolean
   /**
    * Changes options of a live connection (C86); of one that is connecting, as soon as it is connected, where what cannot be set
-   * is a warning (C6). On a Unix socket they mean nothing. False when `id` is unknown.
+   * is a warning (C6). On a Unix socket they mean nothing. False when `id` is unknown. Where one is refused, the others are set.
    *
    * @throws SockError of setsockopt(2); `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE` …
    */

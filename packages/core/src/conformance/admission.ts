@@ -93,6 +93,15 @@ export const admission: readonly Case[] = [
     },
   },
   {
+    title: 'C90 an answer that is no boolean, such as a promise, lets nobody in',
+    skip: needsProcess,
+    async run(trial) {
+      const child = trial.child('list-promises')
+      assert.equal(await child.line(), '2 ERR_INVALID_ARG_TYPE, 0 accepted, 2 refused')
+      assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+    },
+  },
+  {
     title: 'C90 a list that stops the SockMan, or closes the listener, leaves nothing open',
     async run(trial) {
       for (const how of ['stop', 'close']) {

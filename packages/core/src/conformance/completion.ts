@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ConnectionId } from '../sock-man'
 import type { Case } from './harness'
+import type { Pair } from './trial'
 
 /** C89: who sends learns when the kernel has it. */
 export const completion: readonly Case[] = [
@@ -32,7 +33,7 @@ export const completion: readonly Case[] = [
     title:
       'C89 what waits in the queue is not told before the peer reads; each mark is told by the end of it',
     async run(trial) {
-      const watched = trial.open()
+      const watched = trial.open({}, { sendQueueMax: 2 ** 30 })
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       const early = trial.fillUp(man, id, Buffer.alloc(1 << 20))
@@ -111,6 +112,92 @@ export const completion: readonly Case[] = [
         await each.peer.receive(1)
         assert.equal(log.had(each.id, 'sent'), false)
       }
+    },
+  },
+  {
+    title: 'C89 told while what was sent later keeps the queue from getting empty',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const early = trial.fillUp(man, id, Buffer.alloc(1 << 20)) + 1
+      man.send(id, 'x', { notify: true })
+      const late = 2 * trial.network.capacity
+      man.send(id, Buffer.alloc(late))
+      // What the peer reads from now on leaves more than both kernels hold behind.
+      const received = peer.receiveInto(() => {}, early + late / 4)
+      await log.until('the mark to be told', () => log.life(id).sentBytes >= early)
+      assert.ok(man.connectionStats(id).queuedBytes > 0, 'it was told with an empty queue only')
+      await received
+      await peer.receiveInto(() => {}, late - late / 4)
+    },
+  },
+  {
+    title:
+      'C89 events like others: at most batchLimit per turn, counted, and a batch has its end; of nothing, too',
+    async run(trial) {
+      let batches = 0
+      let told = 0
+      let most = 0
+      const watched = trial.open(
+        {
+          onSent: () => {
+            told++
+            most = Math.max(most, told)
+          },
+          onBatchEnd: () => {
+            batches++
+            told = 0
+          },
+        },
+        { batchLimit: 4 },
+      )
+      const { man, log } = watched
+      const pairs: Pair[] = []
+      for (let n = 0; n < 20; n++) pairs.push(await trial.inbound(watched))
+      batches = told = most = 0
+      const before = man.stats().events
+      for (const { id } of pairs) man.send(id, id % 2 === 0 ? 'x' : '', { notify: true })
+      await log.until('all to be told', () => pairs.every(({ id }) => log.had(id, 'sent')))
+      await log.until('the last batch to end', () => told === 0)
+      assert.ok(most <= 4, `${most} in one batch`)
+      assert.ok(batches >= 5, `${batches} batches`)
+      assert.ok(man.stats().events >= before + 20)
+    },
+  },
+  {
+    title: 'C89 on a paused connection, with a handler that throws nothing away: what is owed comes',
+    async run(trial) {
+      const order: string[] = []
+      const watched = trial.open({
+        onSent: (id) => {
+          order.push('sent')
+          man.send(id, 'y')
+        },
+        onReadyToSend: () => void order.push('ready'),
+      })
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      man.pause(id)
+      const size = trial.fillUp(man, id, Buffer.alloc(1 << 20))
+      man.send(id, 'x', { notify: true })
+      const received = peer.receiveInto(() => {}, size + 2)
+      await log.until('both', () => order.includes('sent') && order.includes('ready'))
+      await received
+    },
+  },
+  {
+    title: 'C89 many marks on a peer that does not read cost little, and each send is answered',
+    async run(trial) {
+      const watched = trial.open()
+      const { man, log } = watched
+      const { id, peer } = await trial.inbound(watched)
+      const size = trial.fillUp(man, id, Buffer.alloc(1 << 20))
+      const count = trial.size(5000, 50_000)
+      for (let n = 0; n < count; n++) man.send(id, 'x', { notify: true })
+      const received = peer.receiveInto(() => {}, size + count)
+      await log.until('the last to be told', () => log.life(id).sentBytes === size + count)
+      await received
     },
   },
   {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Case } from './harness'
+import { type Case, needsProcess } from './harness'
 import { throwsCode } from './trial'
 
 /** C88: stop with a flush. */
@@ -63,6 +63,36 @@ export const draining: readonly Case[] = [
       const listening = trial.open()
       listening.man.listen(trial.network.address())
       await listening.man.stop({ flush: true, timeout: 60_000 })
+    },
+  },
+  {
+    title: 'C88 a stop() in code of the caller’s that a stop with flush runs ends that at once',
+    async run(trial) {
+      const watched = trial.open()
+      const { man } = watched
+      const { id, peer } = await trial.inbound(watched)
+      trial.fillUp(man, id, Buffer.alloc(1 << 20))
+      const signal = Object.create(AbortSignal.prototype, {
+        aborted: { value: false },
+        addEventListener: { value: () => {} },
+        removeEventListener: { value: () => void man.stop() },
+      })
+      man.connect(await trial.network.silent(), { signal })
+      const began = trial.network.now()
+      await man.stop({ flush: true, timeout: 60_000 })
+      assert.ok(trial.network.now() - began < 30_000)
+      peer.destroy()
+    },
+  },
+  {
+    title: 'C9 stop() ends though a signal’s removeEventListener throws; the exception is an uncaught one',
+    skip: needsProcess,
+    async run(trial) {
+      for (const how of ['stop', 'flush']) {
+        const child = trial.child('signal-throws', how)
+        assert.equal(await child.line(), '1 uncaught, stopped')
+        assert.deepEqual(await child.end, { code: 0, signal: null, stderr: '' })
+      }
     },
   },
   {

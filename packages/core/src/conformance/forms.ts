@@ -66,6 +66,8 @@ export const forms: readonly Case[] = [
       await connects({ host, port: address.port })
       const { family, port, zone, path } = address
       await connects({ family, host: address.host, port, zone, path } as AddressInput)
+      // As `address()` of a server of node:net has it.
+      await connects({ address: address.host, family: 'IPv4', port } as AddressInput)
       if (host === '127.0.0.1') {
         const own = man.listen(0).address
         assert.equal(own.host, host)
@@ -93,6 +95,11 @@ export const forms: readonly Case[] = [
         { host: '127.0.0.1', port: 65_536 },
         { path: 1 },
         { path: '/x', host: '127.0.0.1' },
+        { path: '/x', port: 80 },
+        { hostname: '127.0.0.1', port: 1 },
+        { host: null, port: 1 },
+        { host: 'fe80::1', zone: 3, port: 1 },
+        { host: '127.0.0.1', port: 1, family: 4, hints: 0 },
         { path: '', host: '', port: 0, zone: '', family: 'unix' },
         -1,
         1.5,
@@ -150,6 +157,11 @@ export const forms: readonly Case[] = [
           assert.equal(`${await peer.receive(8)}`, 'abcdefgh', what)
         }
       }
+      const Resizable = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer
+      const shrunk = new Resizable(16, { maxByteLength: 16 })
+      const beyond = new Uint8Array(shrunk, 8, 8)
+      ;(shrunk as ArrayBuffer & { resize(length: number): void }).resize(4)
+      throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, beyond))
       // More than a callback gathers, and more than a kernel takes.
       const long = 'ä'.repeat(trial.network.capacity)
       man.send(id, long)
