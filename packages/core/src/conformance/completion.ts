@@ -33,7 +33,7 @@ export const completion: readonly Case[] = [
     title:
       'C89 what waits in the queue is not told before the peer reads; each mark is told by the end of it',
     async run(trial) {
-      const watched = trial.open({}, { sendQueueMax: 2 ** 30 })
+      const watched = trial.open()
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       const early = trial.fillUp(man, id, Buffer.alloc(1 << 20))
@@ -117,7 +117,7 @@ export const completion: readonly Case[] = [
   {
     title: 'C89 told while what was sent later keeps the queue from getting empty',
     async run(trial) {
-      const watched = trial.open()
+      const watched = trial.open({}, { sendQueueMax: 2 ** 30 })
       const { man, log } = watched
       const { id, peer } = await trial.inbound(watched)
       const early = trial.fillUp(man, id, Buffer.alloc(1 << 20)) + 1
