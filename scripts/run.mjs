@@ -1,4 +1,4 @@
-// `npm test`, `npm run bench`, `soak`, `test:install`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks
+// `npm test`, `npm run bench`, `soak`, `test:install`, `test:apps`, `test:nodes`, `build`, `lint`, `format`: from a checkout and Node alone. Checks
 // the machine, installs and builds what changed, then does the task. Needs no dependency itself.
 import { delimiter } from 'node:path'
 import { attached } from './child.mjs'
@@ -20,6 +20,11 @@ const TASKS = {
   /** What is packed, installed and built somewhere else. Arguments go to vitest. */
   install(env, args) {
     return test({ ...env, SOCKMAN_TIER: 'install' }, args, ['tests'])
+  },
+
+  /** Programs over every engine. Arguments go to vitest. */
+  apps(env, args) {
+    return test({ ...env, SOCKMAN_TIER: 'apps' }, args, ['tests'])
   },
 
   /** Arguments are the bench's; paths among them are relative to where the user stands, not to the root. */

@@ -69,7 +69,7 @@ const ignoresRoom: PlantedBug = {
 const keepsData: PlantedBug = {
   name: 'data is kept past the callback',
   file: 'src/frame.js',
-  right: 'rest.slice()',
+  right: 'new Uint8Array(rest)',
   wrong: 'rest',
   caughtBy: ['do so byte by byte', '1 000 seeds'],
   says: /gone WRONG_MAGIC/,

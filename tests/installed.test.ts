@@ -1,19 +1,17 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ProbeResult, SockError } from '@sockman/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { nameOf, npm, pack, published } from './pack'
+import { installPublished, nameOf, npm, published } from './pack'
 
 const exec = promisify(execFile)
 const MINUTES = 600_000
 
 const backends = published.filter((folder) => folder.startsWith('backend-'))
 let folder: string
-/** Of each published package, by its folder in `packages/`. */
-const tarballs = new Map<string, string>()
 
 /** Runs a module in the folder; what it writes is JSON. */
 async function run<T>(program: string): Promise<T> {
@@ -64,18 +62,7 @@ const echo = (imports: string, create: string) =>
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sockman-installed-'))
-  const packed = join(folder, 'packed')
-  mkdirSync(packed)
-  for (const each of published) tarballs.set(each, await pack(each, packed))
-  // All at once and by path: nothing of this project comes from a registry.
-  const names = published.map((each) => [nameOf(each), `file:${tarballs.get(each)}`])
-  const [dependencies, overrides] = [
-    Object.fromEntries(names),
-    Object.fromEntries(names.map(([name]) => [name, `$${name}`])),
-  ]
-  const manifest = { private: true, type: 'module', dependencies, overrides }
-  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
-  await npm(folder, ['install', '--ignore-scripts'])
+  await installPublished(folder)
 }, MINUTES)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -51,6 +51,21 @@ export function nameOf(folder: string): string {
   return manifest(folder).name
 }
 
+/**
+ * Installs every published package, packed, with npm in `folder`, which has nothing yet, and `others` from the registry. No
+ * script is run. All at once and by path: nothing of this project comes from a registry.
+ */
+export async function installPublished(folder: string, others: Record<string, string> = {}): Promise<void> {
+  const packed = join(folder, 'packed')
+  mkdirSync(packed)
+  const tarballs: Record<string, string> = {}
+  for (const each of published) tarballs[nameOf(each)] = `file:${await pack(each, packed)}`
+  const overrides = Object.fromEntries(Object.keys(tarballs).map((name) => [name, `$${name}`]))
+  const manifest = { private: true, type: 'module', dependencies: { ...tarballs, ...others }, overrides }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  await npm(folder, ['install', '--ignore-scripts'])
+}
+
 /** Runs npm as this machine's user would in `folder`, whatever package manager runs the tests; `env` is added. */
 export async function npm(
   folder: string,

@@ -71,7 +71,7 @@ async function outputWith(right: string, wrong: string): Promise<string> {
 // `vitest run -u` writes them anew.
 test('the failures that it shows are what its mistakes come to', async () => {
   const neverPaused = await outputWith('if (!room) man.pause(id)', '')
-  const kept = await outputWith('.slice(end)', '.subarray(end)')
+  const kept = await outputWith('Buffer.from(data.subarray(end))', 'data.subarray(end)')
   const shown = [
     /\d+ bytes wait after \d+ s/.exec(neverPaused),
     /^ *\+ '.*\n *- '.*$/m.exec(kept),

@@ -1,14 +1,17 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const full = process.env.SOCKMAN_SUITE === 'full'
-/** What installs and compiles has a tier of its own: `npm run test:install`. */
-const install = process.env.SOCKMAN_TIER === 'install'
-const installing = ['installed.test.ts', 'example-packed.test.ts', 'socks5-packed.test.ts']
+/** What installs and compiles has a tier of its own, `npm run test:install`, and so have programs, `npm run test:apps`. */
+const tier = process.env.SOCKMAN_TIER
+const programs = ['examples.test.ts']
+const installing = ['installed.test.ts', 'types.test.ts', 'example-packed.test.ts', 'socks5-packed.test.ts']
 
 export default defineConfig({
   test: {
     pool: 'forks',
-    ...(install ? { include: installing } : { exclude: [...configDefaults.exclude, ...installing] }),
+    ...(tier
+      ? { include: tier === 'apps' ? programs : installing }
+      : { exclude: [...configDefaults.exclude, ...installing, ...programs] }),
     // Two cores: a second file's traffic would be measured as this one's delay.
     fileParallelism: false,
     // Of the cases that say they may run side by side.

@@ -9,7 +9,7 @@ export const PLAN: DownloadPlan = {
   verify: 'checksum',
   laps: 1,
   warmUpLaps: 0,
-  stallTimeout: 300,
+  stallTimeout: 800,
   maxBlocks: 1_000_000,
   countOnly: false,
 }

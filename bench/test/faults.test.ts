@@ -22,7 +22,7 @@ const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
       onBlock: (socket, message, nth) =>
         nth < 2 && socket.write(nth === 0 ? message : message.subarray(0, 500_000)),
     },
-    /dropped: stalled: no complete block within 0.3 s \(--stall-timeout\) in the middle of a block; its \d+ outstanding blocks are asked from another$/,
+    /dropped: stalled: no complete block within 0.8 s \(--stall-timeout\) in the middle of a block; its \d+ outstanding blocks are asked from another$/,
   ],
   'hangs up in the middle of a block': [
     { onBlock: (socket, message, nth) => nth === 0 && socket.end(message.subarray(0, 500_000)) },
@@ -85,7 +85,7 @@ const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
   ],
   'says nothing at all': [
     { onVersion() {} },
-    /dropped: stalled: no complete handshake within 0.3 s \(--stall-timeout\) during the handshake$/,
+    /dropped: stalled: no complete handshake within 0.8 s \(--stall-timeout\) during the handshake$/,
   ],
   'hangs up in the handshake': [
     { onVersion: (socket) => socket.end() },

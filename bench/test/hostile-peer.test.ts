@@ -33,7 +33,7 @@ const FAULTS: Record<string, [fault: Fault, line: RegExp]> = {
         drip(socket, block.subarray(1000))
       },
     },
-    /dropped: stalled: no complete block within 0.3 s \(--stall-timeout\) in the middle of a block; its/,
+    /dropped: stalled: no complete block within 0.8 s \(--stall-timeout\) in the middle of a block; its/,
   ],
   'sends pings without end and does not read': [
     {

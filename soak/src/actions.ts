@@ -37,7 +37,9 @@ function send(caller: Caller, connection: Connection, length: number, borrow: bo
   try {
     if (borrow) connection.lend(bytes)
     connection.note('send()')
-    caller.man.send(id, bytes, { borrow, more: caller.world.random.next() < 0.1 })
+    const [more, notify] = [caller.world.random.next() < 0.1, caller.world.random.next() < 0.15]
+    caller.man.send(id, bytes, { borrow, more, notify })
+    if (notify && length > 0) connection.notifyDue = true
     if (connection.gone) caller.fault(`send to ${connection}, which is ${state}, was taken`)
     if (connection.shut && state !== 'error' && length > 0 && !connection.hadError)
       caller.fault(`send to ${connection} after shutdown was taken`)
@@ -135,6 +137,54 @@ const CHOICES: Readonly<Record<string, readonly [weight: number, act: (caller: C
       if (connection.state === 'connecting' && connection.controller) connection.aborted = true
       connection.controller?.abort()
     }),
+  ],
+  'other handlers': [
+    2,
+    about((caller, connection) => {
+      connection.note('setEvents()')
+      const known = caller.setEvents(connection)
+      if (known === connection.gone) caller.fault(`setEvents of ${connection} said ${known}`)
+    }),
+  ],
+  'other options': [
+    2,
+    about((caller, connection) => {
+      const { random } = caller.world
+      connection.note('setOptions()')
+      try {
+        const known = caller.man.setOptions(connection.id, {
+          noDelay: random.next() < 0.5,
+          ...(random.next() < 0.5 && { keepAlive: random.next() < 0.5 ? 0 : random.scaled(1000, 100_000) }),
+        })
+        if (known === connection.gone) caller.fault(`setOptions of ${connection} said ${known}`)
+      } catch (error) {
+        // The peer has reset it, and nobody has been told yet.
+        caller.expected('setOptions', error, ['EINVAL'])
+      }
+    }),
+  ],
+  'ask where an id is': [
+    1,
+    about((caller, connection) => {
+      const { me, them } = connection
+      try {
+        const told = caller.man.addresses(connection.id)
+        if (me !== '' && (`${told.me}` !== me || `${told.them}` !== them))
+          caller.fault(`addresses of ${connection}: ${told.me}, ${told.them} and not ${me}, ${them}`)
+      } catch (error) {
+        if (connection.gone) caller.expected('addresses', error, unknown)
+        else caller.fault(`addresses of ${connection}: ${error}`)
+      }
+    }),
+  ],
+  'ask which there are': [
+    0.5,
+    (caller) => {
+      const ids = caller.man.connections()
+      const known = [...caller.live.values()].filter(({ gone }) => !gone).map(({ id }) => id)
+      if (ids.length !== known.length || new Set([...ids, ...known]).size !== ids.length)
+        caller.fault(`connections() are ${ids.length}, ${known.length} are known`)
+    },
   ],
   'ask about an id': [
     2,

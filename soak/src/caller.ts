@@ -5,6 +5,7 @@ import type {
   SockMan,
   SockManEvents,
   SockManOptions,
+  StopOptions,
 } from '../../packages/core/src'
 import { Recorder } from '../../packages/core/src/conformance/recorder'
 import type { Random } from '../../packages/core/src/memory/random'
@@ -168,11 +169,17 @@ export class Caller {
     }
   }
 
-  async stop(): Promise<void> {
+  async stop(options?: StopOptions): Promise<void> {
     this.#quiet = true
     this.#stopping = true
-    await this.man.stop()
+    await this.man.stop(options)
     for (const { id } of this.live.values()) this.fault(`id ${id} had no onClosed when stop() resolved`)
+  }
+
+  /** The same handlers, as an object of its own, or those of the SockMan again. */
+  setEvents({ id }: Connection): boolean {
+    if (this.#random.next() < 0.3) return this.man.setEvents(id)
+    return this.man.setEvents(id, this.#log.handlers(this.#events()))
   }
 
   close(connection: Connection, options: { flush?: boolean; timeout?: number; reset?: boolean }): void {
@@ -260,6 +267,13 @@ export class Caller {
           connection.state = 'error'
           connection.hadError = true
           if (this.#quiet && !this.#stopping) this.close(connection, {})
+        }),
+      onSent: (id, bytes) =>
+        this.#event('onSent', id, (connection) => {
+          const { taken } = connection.writer
+          if (!connection.notifyDue) this.fault(`onSent of ${connection}, which nobody asked for`)
+          if (bytes > taken) this.fault(`onSent of ${connection} says ${bytes} bytes of ${taken}`)
+          if (bytes === taken) connection.notifyDue = false
         }),
       onReadyToSend: (id) => this.#event('onReadyToSend', id, (connection) => connection.giveBack()),
       onClosed: (id, unsentBytes) =>

@@ -58,7 +58,13 @@ export async function playRound(ground: Ground, seed: number, ms: number): Promi
 
   if (stops) {
     caller.count('stop in the middle')
-    await bounded(ground, caller, 'stop() has not resolved', caller.stop())
+    const flush = random.next() < 0.5
+    await bounded(
+      ground,
+      caller,
+      'stop() has not resolved',
+      caller.stop({ flush, timeout: random.scaled(1, 1000) }),
+    )
   } else {
     caller.drain()
   }

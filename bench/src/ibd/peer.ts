@@ -216,7 +216,7 @@ export class Peer implements MessageSink {
 
   #onOpen(): void {
     this.state = 'handshake'
-    this.#guard(() => this.#send('version', encodeVersion('/sockman-bench:0.1.0/', 0)))
+    this.#guard(() => this.#send('version', encodeVersion('/sockman-bench:0.2.0/', 0)))
   }
 
   #onData(chunk: Uint8Array): void {

@@ -72,7 +72,7 @@ export class FrameParser {
     while (rest.length > 0) {
       const size = this.#size(rest)
       if (size > rest.length) {
-        this.#begun = rest.slice()
+        this.#begun = new Uint8Array(rest)
         return
       }
       yield decode(rest.subarray(0, size))

@@ -22,7 +22,7 @@ function parse(chunks) {
   for (const chunk of chunks) {
     const borrowed = Uint8Array.from(chunk)
     for (const { command, payload } of parser.push(borrowed))
-      found.push({ command, payload: payload.slice() })
+      found.push({ command, payload: new Uint8Array(payload) })
     borrowed.fill(0xdb)
   }
   return { found, between: parser.between }

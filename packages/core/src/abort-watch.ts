@@ -1,6 +1,3 @@
-import { invalidArgument } from './errors'
-import { isSignal } from './objects'
-
 /**
  * For backends: what listens to the signal of a connect. The methods of a signal are its owner's code: they may throw,
  * call anything, and call the listener at any time, also when it was removed.
@@ -13,18 +10,12 @@ export class AbortWatch {
   /**
    * Listens at once, before the connect begins, for `addEventListener` may stop the SockMan.
    *
-   * @throws SockError `ERR_INVALID_ARG_TYPE`; what the signal's own code throws
+   * @throws what the signal's own code throws
    */
   constructor(signal: AbortSignal | undefined) {
     this.#signal = signal
-    try {
-      this.#aborted = signal?.aborted ?? false
-      if (!this.#aborted) signal?.addEventListener('abort', this.#listener, { once: true })
-    } catch (error) {
-      // The platform's own methods refuse what only has the prototype of a signal.
-      if (!(error instanceof TypeError) || isSignal(signal)) throw error
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', signal)
-    }
+    this.#aborted = signal?.aborted ?? false
+    if (!this.#aborted) signal?.addEventListener('abort', this.#listener, { once: true })
   }
 
   readonly #listener = (): void => {
@@ -40,6 +31,13 @@ export class AbortWatch {
 
   end(): void {
     this.#abort = undefined
-    this.#signal?.removeEventListener('abort', this.#listener)
+    try {
+      this.#signal?.removeEventListener('abort', this.#listener)
+    } catch (error) {
+      // An uncaught exception, as of a handler: whoever ends many must not stop halfway.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 }

@@ -1,7 +1,26 @@
 import { describe, SockError } from './errors'
+import { isObject } from './objects'
 
 /** The families an address may have. */
 export type AddressFamily = 'ipv4' | 'ipv6' | 'unix'
+
+/**
+ * What {@link SockAddr.from} takes wherever an address is asked for: a SockAddr, also of another copy of this package; its
+ * text; a port of `127.0.0.1`; `{ host, port }` with an IP address, by default `127.0.0.1`; what `address()` of a server of
+ * `node:net` gives; `{ path }`.
+ */
+export type AddressInput =
+  | SockAddr
+  | string
+  | number
+  | { readonly host?: string | undefined; readonly port: number }
+  | { readonly address: string; readonly port: number }
+  | { readonly path: string }
+
+/** Where a port alone is: whoever wants to be reached from elsewhere says so. */
+const LOOPBACK = '127.0.0.1'
+/** What an address as an object may have. */
+const PARTS = ['host', 'port', 'zone', 'path', 'family', 'address']
 
 /**
  * A socket address: immutable, with one text form that {@link SockAddr.parse} reads back.
@@ -11,7 +30,7 @@ export type AddressFamily = 'ipv4' | 'ipv6' | 'unix'
  * | `127.0.0.1:8333` | IPv4 |
  * | `[::1]:8333`, `[fe80::1%eth0]:8333` | IPv6, with a zone (RFC 4007) where one is needed |
  * | `unix:/run/node.sock` | Unix socket at an absolute or relative path, at most 107 bytes |
- * | `unix:@name` | abstract Unix socket (Linux), at most 107 bytes; see unix(7) |
+ * | `unix:@name` | abstract Unix socket (Linux), at most 107 bytes, NUL bytes included; see unix(7) |
  * | `unix:` | the unnamed end of a Unix connection: reported, never accepted as input |
  *
  * Host names are refused: resolve them first, with `dns.lookup`.
@@ -57,10 +76,28 @@ export class SockAddr {
     return SockAddr.ip(plain[1]!, Number(plain[2]), text)
   }
 
-  /** The address itself, or the parsed text. @throws SockError as `parse`; also for {@link SockAddr.unnamed} */
-  static from(address: SockAddr | string): SockAddr {
-    if (!SockAddr.#is(address)) return SockAddr.parse(address)
-    return address === SockAddr.unnamed ? SockAddr.parse(`${address}`) : address
+  /** The address itself, or what is read as one. @throws SockError as `parse`; also for {@link SockAddr.unnamed} */
+  static from(address: AddressInput): SockAddr {
+    if (SockAddr.#is(address)) return address === SockAddr.unnamed ? SockAddr.parse(`${address}`) : address
+    if (typeof address === 'number') return SockAddr.ip(LOOPBACK, address)
+    return isObject(address) ? SockAddr.#read(address) : SockAddr.parse(address as string)
+  }
+
+  /** A SockAddr of another copy has all of the properties, and empty strings for those that are not its family's. */
+  static #read(parts: object): SockAddr {
+    for (const key of Object.keys(parts)) {
+      // Else `{ hostname, port }` would be a port of this machine.
+      if (!PARTS.includes(key)) throw invalid(parts, `there is no ${key}, only ${PARTS.join(', ')}`)
+    }
+    const { address, host = address, port, zone = '', path = '' } = parts as Readonly<Record<string, unknown>>
+    if (path !== '') {
+      if (host || port) throw invalid(parts, 'an address with a path has no host and no port')
+      return SockAddr.unix(path as string)
+    }
+    if (port === undefined || host === '' || typeof zone !== 'string')
+      throw invalid(parts, 'an address is text such as 127.0.0.1:8333, a port, { host, port } or { path }')
+    const named = host === undefined ? LOOPBACK : host
+    return SockAddr.ip((zone === '' ? named : `${named}%${zone}`) as string, port as number)
   }
 
   static #is(value: unknown): value is SockAddr {
@@ -92,13 +129,13 @@ export class SockAddr {
   /**
    * A Unix socket: a path, or `@name` for an abstract one.
    *
-   * @throws SockError `ERR_INVALID_ADDRESS` for an empty path, one over 107 bytes, or one with a NUL
+   * @throws SockError `ERR_INVALID_ADDRESS` for an empty path, one over 107 bytes, or a NUL in what is no abstract name
    */
   static unix(path: string): SockAddr {
     if (typeof path !== 'string') throw invalid(path, 'the path of a Unix socket is a string')
     const shown = `unix:${path}`
     if (path === '' || path === '@') throw invalid(shown, 'a Unix socket needs a path or @name')
-    if (path.includes('\0'))
+    if (path.includes('\0') && !path.startsWith('@'))
       throw invalid(shown, 'a Unix path has no NUL byte; an abstract name is written @name')
     const bytes = new TextEncoder().encode(path).length
     if (bytes > 107) throw invalid(shown, `a Unix path has at most 107 bytes, this one ${bytes}`)

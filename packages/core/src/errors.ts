@@ -1,3 +1,5 @@
+import { isObject } from './objects'
+
 /**
  * Errors in Node's own shape: a stable `code`, a negative `errno`, the `syscall`, the address.
  *
@@ -123,8 +125,21 @@ export interface SockErrorFields {
   cause?: unknown
 }
 
+/** Of the prototype of SockError, in every copy of this package. */
+const BRAND = Symbol.for('sockman.SockError')
+
 /** Every error this project throws or reports. Tell them apart by `code`, never by message. */
 export class SockError extends Error {
+  /** Whether it is one, also of another copy of this package, which `instanceof` does not know. Never throws. */
+  static is(value: unknown): value is SockError {
+    return isObject(value) && attempt(() => Reflect.get(value, BRAND)) === true
+  }
+
+  static {
+    // No member of the class: the types of two copies are the same then.
+    Object.defineProperty(SockError.prototype, BRAND, { value: true })
+  }
+
   declare readonly code: string
   declare readonly errno?: number
   declare readonly syscall?: string
@@ -186,6 +201,13 @@ export function invalidArgument(
   return new SockError(`${name} must be ${expected}, not ${describe(actual)}`, { code })
 }
 
+/** The error of a key that is none of the `known`. */
+export function unknownOption(name: string, known: readonly string[]): SockError {
+  return new SockError(`unknown option ${describe(name)}; known are ${known.join(', ')}`, {
+    code: 'ERR_UNKNOWN_OPTION',
+  })
+}
+
 /** A short text of any value for an error message; never throws. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
@@ -195,12 +217,17 @@ export function describe(value: unknown): string {
   return String(value)
 }
 
-/** What `read` says, if that is a text. A getter may throw, and a proxy that was revoked does. */
+/** What `read` says, if that is a text. */
 function nameOf(read: () => unknown): string {
+  const name = attempt(read)
+  return typeof name === 'string' ? name : ''
+}
+
+/** What `read` says; undefined when it throws, as a getter may, and a proxy that was revoked does. */
+function attempt(read: () => unknown): unknown {
   try {
-    const name = read()
-    return typeof name === 'string' ? name : ''
+    return read()
   } catch {
-    return ''
+    return undefined
   }
 }

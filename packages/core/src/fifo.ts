@@ -11,6 +11,11 @@ export class Fifo<T> implements Iterable<T> {
     return this.#items.length - this.#head
   }
 
+  /** Replaces the youngest element; there must be one. */
+  set last(item: T) {
+    this.#items[this.#items.length - 1] = item
+  }
+
   /** The element that {@link take} would answer. */
   get first(): T | undefined {
     return this.#items[this.#head]

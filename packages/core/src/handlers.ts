@@ -1,6 +1,7 @@
 import type { SockAddr } from './address'
 import { type AsyncScope, asyncScope, isEmptyContext, isSameContext } from './async-scope'
-import { invalidArgument, type SockError } from './errors'
+import type { Bytes } from './bytes'
+import { invalidArgument, type SockError, unknownOption } from './errors'
 import { isObject } from './objects'
 import type { ConnectionId, EventName, Listener, SockManEvents } from './sock-man'
 
@@ -14,14 +15,18 @@ const EVENT_NAMES: readonly EventName[] = [
   'onEof',
   'onError',
   'onReadyToSend',
+  'onSent',
   'onListenError',
   'onClosed',
   'onBatchEnd',
 ]
 
-/** @throws SockError `ERR_INVALID_ARG_TYPE` */
+const BY_LOWER_CASE = new Map(EVENT_NAMES.map((name) => [name.toLowerCase(), name]))
+
+/** @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
 function readHandlers(name: string, events: unknown): SockManEvents {
   if (!isObject(events)) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object of handlers', events)
+  checkNames(name, events)
   const entries = EVENT_NAMES.map((key) => {
     const handler = (events as SockManEvents)[key]
     if (handler === undefined || typeof handler === 'function') return [key, handler]
@@ -30,7 +35,26 @@ function readHandlers(name: string, events: unknown): SockManEvents {
   return Object.fromEntries(entries)
 }
 
-/** Checks that handlers are functions. @throws SockError `ERR_INVALID_ARG_TYPE` */
+/**
+ * A misspelt handler would never be called. An object's own keys of the form `onName` are all taken for handlers; what it
+ * inherits, such as the methods of a class, only where a handler's name has other capitals.
+ *
+ * @throws SockError `ERR_UNKNOWN_OPTION`
+ */
+function checkNames(name: string, events: object): void {
+  for (const key of Object.keys(events)) {
+    if (/^on[A-Z]/.test(key) && !EVENT_NAMES.includes(key as EventName))
+      throw unknownOption(`${name}.${key}`, EVENT_NAMES)
+  }
+  for (let at: object | null = events; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const key of Object.getOwnPropertyNames(at)) {
+      const meant = BY_LOWER_CASE.get(key.toLowerCase())
+      if (meant !== undefined && meant !== key) throw unknownOption(`${name}.${key}`, [meant])
+    }
+  }
+}
+
+/** Checks that handlers are functions, and are spelt right. @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
 export function checkEvents(name: string, events: unknown): asserts events is SockManEvents {
   readHandlers(name, events)
 }
@@ -46,7 +70,7 @@ export class ReadHandlers {
   readonly #onBatchEnd: SockManEvents['onBatchEnd']
   readonly #others: SockManEvents
 
-  /** @param name of the argument. @throws SockError `ERR_INVALID_ARG_TYPE` */
+  /** @param name of the argument. @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION` */
   constructor(owner: SockManEvents, name = 'events') {
     const { onData = ignore, onReadyToSend = ignore, onBatchEnd, ...others } = readHandlers(name, owner)
     this.#owner = owner
@@ -56,7 +80,7 @@ export class ReadHandlers {
     this.#others = others
   }
 
-  data(id: ConnectionId, data: Uint8Array): void {
+  data(id: ConnectionId, data: Bytes): void {
     this.#onData.call(this.#owner, id, data)
   }
   readyToSend(id: ConnectionId): void {
@@ -77,6 +101,9 @@ export class ReadHandlers {
   }
   closed(id: ConnectionId, unsentBytes: number): void {
     this.#others.onClosed?.call(this.#owner, id, unsentBytes)
+  }
+  sent(id: ConnectionId, bytes: number): void {
+    this.#others.onSent?.call(this.#owner, id, bytes)
   }
   listenError(listener: Listener, error: SockError): void {
     this.#others.onListenError?.call(this.#owner, listener, error)
@@ -103,7 +130,7 @@ class ScopedHandlers implements ConnectionHandlers {
     this.#scope = scope
   }
 
-  data(id: ConnectionId, data: Uint8Array): void {
+  data(id: ConnectionId, data: Bytes): void {
     this.#scope.runInAsyncScope(this.#inner.data, this.#inner, id, data)
   }
   readyToSend(id: ConnectionId): void {
@@ -120,6 +147,9 @@ class ScopedHandlers implements ConnectionHandlers {
   }
   closed(id: ConnectionId, unsentBytes: number): void {
     this.#scope.runInAsyncScope(this.#inner.closed, this.#inner, id, unsentBytes)
+  }
+  sent(id: ConnectionId, bytes: number): void {
+    this.#scope.runInAsyncScope(this.#inner.sent, this.#inner, id, bytes)
   }
   listenError(listener: Listener, error: SockError): void {
     this.#scope.runInAsyncScope(this.#inner.listenError, this.#inner, listener, error)

@@ -1,6 +1,7 @@
 export { AbortWatch } from './abort-watch'
-export { type AddressFamily, SockAddr } from './address'
+export { type AddressFamily, type AddressInput, SockAddr } from './address'
 export type { Backend, ProbeResult } from './backend'
+export { type Bytes, bytesOf, copyOf, lengthOf, memoryOf, type Sendable, viewOf } from './bytes'
 export type { Capabilities, Drive } from './capabilities'
 export {
   type ConnectionMessage,
@@ -25,14 +26,17 @@ export { type ConnectionHandlers, checkEvents, Handlers, ReadHandlers } from './
 export { type BellFoundry, type SharedInterrupt, ThreadInterrupt } from './interrupt'
 export { isObject } from './objects'
 export {
+  type AddressList,
   type ConnectionOptions,
   type ConnectOptions,
+  definedOptions,
   FLUSH_TIMEOUT,
   type ListenOptions,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
   type ResolvedListenOptions,
   type ResolvedSockManOptions,
+  type ResolvedTcpOptions,
   resolveCloseOptions,
   resolveConnectionOptions,
   resolveConnectOptions,
@@ -40,8 +44,11 @@ export {
   resolveRejected,
   resolveSendOptions,
   resolveSockManOptions,
+  resolveStopOptions,
+  resolveTcpOptions,
   type SockManOptions,
   SPARE_SEND,
+  type TcpOptions,
 } from './options'
 export { isReceiveMemory, markReceiveMemory } from './receive-memory'
 export { aborted, checkId, queueFull, stopped, unknownConnection } from './refusals'
@@ -77,5 +84,6 @@ export type {
   SockMan,
   SockManEvents,
   Stats,
+  StopOptions,
 } from './sock-man'
 export { isUnsupported, remedyFor, type Unavailable, unavailableError } from './unavailable'

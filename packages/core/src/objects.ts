@@ -23,9 +23,25 @@ export function isMap(value: unknown): value is Map<unknown, unknown> {
   return has(Map.prototype, 'size', value)
 }
 
-/** Whether the platform takes it for an AbortSignal: what only has the prototype passes `instanceof` too. */
+/**
+ * Whether it can be used as an AbortSignal: one of the platform's, or of another realm or a library, which has the same
+ * members (jsdom's is no AbortSignal of Node's). Its getters are its owner's code.
+ */
 export function isSignal(value: unknown): value is AbortSignal {
-  return has(AbortSignal.prototype, 'aborted', value)
+  if (!isObject(value)) return false
+  if (has(AbortSignal.prototype, 'aborted', value)) return true
+  try {
+    const { aborted, addEventListener, removeEventListener } = value as AbortSignal
+    return (
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+    )
+  } catch (error) {
+    // The platform's own getter refuses what only has the prototype of a signal.
+    if (error instanceof TypeError && isInstance(value, AbortSignal)) return false
+    throw error
+  }
 }
 
 /** Whether the getter of a prototype answers for the value. */

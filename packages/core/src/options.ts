@@ -1,89 +1,106 @@
-import { SockAddr } from './address'
+import { type AddressInput, SockAddr } from './address'
 import type { Drive } from './capabilities'
-import { describe, invalidArgument, SockError } from './errors'
+import { invalidArgument, unknownOption } from './errors'
 import { ReadHandlers } from './handlers'
-import { isInstance, isObject } from './objects'
-import type { CloseOptions, Rejection, SendOptions, SockManEvents } from './sock-man'
+import { isObject, isSignal } from './objects'
+import type { CloseOptions, Rejection, SendOptions, SockManEvents, StopOptions } from './sock-man'
 
 /** Of a SockMan. */
 export interface SockManOptions {
   /** Default: the first of `supports.drives`. */
-  drive?: Drive
+  drive?: Drive | undefined
   /** Size of a receive block, bytes, 4 Ki to 16 Mi, default 256 Ki. */
-  receiveBlock?: number
+  receiveBlock?: number | undefined
   /** Memory lent to the kernel for receiving, bytes, default 4 Mi; a small pool stays in the cache. */
-  receivePool?: number
+  receivePool?: number | undefined
   /** The pool grows on exhaustion up to this, bytes, default 64 Mi, at most 1 Gi. */
-  receivePoolMax?: number
+  receivePoolMax?: number | undefined
   /** Most undelivered bytes held for one connection (paused or behind), bytes, default 1 Mi. */
-  receiveWindow?: number
+  receiveWindow?: number | undefined
   /** `send` says false above this many queued bytes, default 1 Mi. */
-  sendHighWater?: number
+  sendHighWater?: number | undefined
   /** `send` throws `ERR_SEND_QUEUE_FULL` beyond this many queued bytes, default 64 Mi. */
-  sendQueueMax?: number
+  sendQueueMax?: number | undefined
   /**
    * The same over all connections, default 1 Gi, or `sendQueueMax` where that is more; beyond it a connection may still
    * have 64 Ki queued, so that a peer that reads is served beside those that do not, as tcp(7) says of `tcp_wmem`.
    */
-  sendTotalMax?: number
+  sendTotalMax?: number | undefined
   /** Sends up to this size are corked (copied) inside callbacks, bytes, default 16 Ki. */
-  copyThreshold?: number
+  copyThreshold?: number | undefined
   /** Most events per turn of JavaScript, default 1 024. */
-  batchLimit?: number
+  batchLimit?: number | undefined
   /**
    * Live ids at which accepting stops, for all listeners together; 0, the default, is none. What was connected or adopted
    * counts, and is never refused (C26).
    */
-  maxConnections?: number
+  maxConnections?: number | undefined
   /** Overwrite each `onData` view after its callback, so that misuse shows in tests (C46). Default false. */
-  poison?: boolean
+  poison?: boolean | undefined
 }
 
-/** Of every connection. */
-export interface ConnectionOptions {
-  /** Handlers for this connection (or this listener's) alone (C78). */
-  events?: SockManEvents
-  /** `TCP_NODELAY`, default true. */
-  noDelay?: boolean
+/** Of a TCP connection; they mean nothing on a Unix socket. What is undefined is left as it is. */
+export interface TcpOptions {
+  /** `TCP_NODELAY`, true for a new connection. */
+  noDelay?: boolean | undefined
   /**
-   * Seconds of idleness before TCP keep-alive probes, 0 to 32 767; 0, the default, is off. A peer that has gone without
-   * a word is `ETIMEDOUT` after `keepAlive + keepAliveInterval * keepAliveCount` seconds (tcp(7)).
+   * ms of idleness before TCP keep-alive probes, 1 000 to 32 767 000; 0, the default, is off. The kernel has whole seconds, a
+   * part of one counts as one. A peer that has gone without a word is `ETIMEDOUT` after
+   * `keepAlive + keepAliveInterval * keepAliveCount` (tcp(7)).
    */
-  keepAlive?: number
-  /** Seconds between probes, 1 to 32 767, default 1, as `node:net` has it: Linux itself takes 75. */
-  keepAliveInterval?: number
-  /** Probes without an answer that end the connection, 1 to 127, default 10. */
-  keepAliveCount?: number
+  keepAlive?: number | undefined
+  /** ms between probes, 1 000 to 32 767 000; a new connection with `keepAlive` has 1 000, as in `node:net`: Linux takes 75 000. */
+  keepAliveInterval?: number | undefined
+  /** Probes without an answer that end the connection, 1 to 127; a new connection with `keepAlive` has 10. */
+  keepAliveCount?: number | undefined
   /**
    * ms that what was sent may wait for the peer to acknowledge it, or to have room for more, before `onError` says
    * `ETIMEDOUT` (`TCP_USER_TIMEOUT`, RFC 5482); 0, the default, is the kernel's own, some 15 minutes. A connect without an
    * answer ends by this too. Where there are keep-alive probes, this replaces their count (tcp(7)).
    */
-  userTimeout?: number
+  userTimeout?: number | undefined
+}
+
+/** Of every connection. */
+export interface ConnectionOptions extends TcpOptions {
+  /** Handlers for this connection (or this listener's) alone (C78). */
+  events?: SockManEvents | undefined
+}
+
+/** A set of IP addresses, such as a `net.BlockList`. An IPv4 address that came in by IPv6 (`::ffff:…`) is asked for as IPv4. */
+export interface AddressList {
+  check(address: string, family: 'ipv4' | 'ipv6'): boolean
 }
 
 export interface ListenOptions extends ConnectionOptions {
   /** Length of the kernel's queue, default 511. */
-  backlog?: number
+  backlog?: number | undefined
   /** `SO_REUSEPORT`, default false. */
-  reusePort?: boolean
+  reusePort?: boolean | undefined
+  /** Who may connect: others are closed before a byte is read, and nobody is told (C90). Unix peers are not asked about. */
+  allowList?: AddressList | undefined
+  /** Who may not, also of those that are allowed. */
+  blockList?: AddressList | undefined
   /** Whether an IPv6 listener leaves the IPv4 port alone (`IPV6_V6ONLY`, RFC 3493), default true (C5). */
-  ipv6Only?: boolean
+  ipv6Only?: boolean | undefined
 }
 
 export interface ConnectOptions extends ConnectionOptions {
   /** ms, default 5 000; 0: the kernel's own. */
-  timeout?: number
+  timeout?: number | undefined
   /** Aborting it ends a pending connect with `ABORT_ERR`; from then on no call finds the id. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Address to bind first (C33). */
-  localAddress?: SockAddr | string
+  localAddress?: AddressInput | undefined
 }
+
+/** With every option there. */
+type Filled<T> = { [K in keyof T]-?: Exclude<T[K], undefined> }
 
 type Numbers<T> = { [K in keyof T as T[K] extends number ? K : never]: T[K] }
 
 /** {@link SockManOptions} with every default filled in; `drive` is checked by the backend. */
-export type ResolvedSockManOptions = Required<Omit<SockManOptions, 'drive'>>
+export type ResolvedSockManOptions = Filled<Omit<SockManOptions, 'drive'>>
 
 const KI = 1024
 const MI = 1024 * KI
@@ -144,19 +161,19 @@ export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSoc
   return resolved
 }
 
+/** Times in ms; undefined for what the socket has. */
+export type ResolvedTcpOptions = { [K in keyof TcpOptions]-?: TcpOptions[K] }
+
 export interface ResolvedConnectionOptions {
   events: ReadHandlers | undefined
-  noDelay: boolean
-  keepAlive: number
-  keepAliveInterval: number
-  keepAliveCount: number
-  userTimeout: number
+  tcp: ResolvedTcpOptions
 }
 
 export interface ResolvedListenOptions extends ResolvedConnectionOptions {
   backlog: number
   reusePort: boolean
   ipv6Only: boolean
+  admits: (address: SockAddr) => boolean
 }
 
 export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
@@ -165,14 +182,8 @@ export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
   localAddress: SockAddr | undefined
 }
 
-const CONNECTION_KEYS = [
-  'events',
-  'noDelay',
-  'keepAlive',
-  'keepAliveInterval',
-  'keepAliveCount',
-  'userTimeout',
-]
+const TCP_KEYS = ['noDelay', 'keepAlive', 'keepAliveInterval', 'keepAliveCount', 'userTimeout']
+const CONNECTION_KEYS = ['events', ...TCP_KEYS]
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveConnectionOptions(options: ConnectionOptions = {}): ResolvedConnectionOptions {
@@ -182,12 +193,23 @@ export function resolveConnectionOptions(options: ConnectionOptions = {}): Resol
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveListenOptions(options: ListenOptions = {}): ResolvedListenOptions {
-  checkKeys('options', options, [...CONNECTION_KEYS, 'backlog', 'reusePort', 'ipv6Only'])
+  checkKeys('options', options, [
+    ...CONNECTION_KEYS,
+    'backlog',
+    'reusePort',
+    'ipv6Only',
+    'allowList',
+    'blockList',
+  ])
   return {
     ...connectionPart(options),
     backlog: integer('options.backlog', options.backlog, { byDefault: 511, min: 1, max: 65535 }),
     reusePort: boolean('options.reusePort', options.reusePort, false),
     ipv6Only: boolean('options.ipv6Only', options.ipv6Only, true),
+    admits: admission(
+      readList('options.allowList', options.allowList),
+      readList('options.blockList', options.blockList),
+    ),
   }
 }
 
@@ -195,7 +217,7 @@ export function resolveListenOptions(options: ListenOptions = {}): ResolvedListe
 export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedConnectOptions {
   checkKeys('options', options, [...CONNECTION_KEYS, 'timeout', 'signal', 'localAddress'])
   const { signal, localAddress } = options
-  if (signal !== undefined && !isInstance(signal, AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', signal)
   }
   return {
@@ -206,33 +228,69 @@ export function resolveConnectOptions(options: ConnectOptions = {}): ResolvedCon
   }
 }
 
+type Check = (host: string, family: 'ipv4' | 'ipv6') => boolean
+
+function readList(name: string, list: unknown): Check | undefined {
+  if (list === undefined) return undefined
+  const check = isObject(list) ? (list as AddressList).check : undefined
+  if (typeof check === 'function') {
+    return (host, family) => {
+      const answer: unknown = check.call(list as AddressList, host, family)
+      // A promise, say, would let everybody in.
+      if (typeof answer === 'boolean') return answer
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', `the answer of ${name}.check`, 'true or false', answer)
+    }
+  }
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a list with a method check', list)
+}
+
+function admission(
+  isAllowed: Check = () => true,
+  isBlocked: Check = () => false,
+): (address: SockAddr) => boolean {
+  return ({ family, host }) => {
+    if (family === 'unix') return true
+    const mapped = /^::ffff:([\d.]+)$/.exec(host)?.[1]
+    const asked = mapped === undefined ? ([host, family] as const) : ([mapped, 'ipv4'] as const)
+    return isAllowed(...asked) && !isBlocked(...asked)
+  }
+}
+
 /** ms that a flush may last where nobody says another bound (C67). */
 export const FLUSH_TIMEOUT = 5000
+const FLUSH_BOUND: Range = { byDefault: FLUSH_TIMEOUT, min: 0, max: 2 ** 31 - 1 }
 
 /** @throws SockError as {@link resolveSockManOptions} */
-export function resolveCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
+export function resolveCloseOptions(options: CloseOptions = {}): Filled<CloseOptions> {
   checkKeys('options', options, ['flush', 'timeout', 'reset'])
   return {
     flush: boolean('options.flush', options.flush, false),
-    timeout: integer('options.timeout', options.timeout, {
-      byDefault: FLUSH_TIMEOUT,
-      min: 0,
-      max: 2 ** 31 - 1,
-    }),
+    timeout: integer('options.timeout', options.timeout, FLUSH_BOUND),
     reset: boolean('options.reset', options.reset, false),
   }
 }
 
-const SEND_KEYS = ['borrow', 'more']
-const NO_SEND_OPTIONS: Required<SendOptions> = { borrow: false, more: false }
+/** @throws SockError as {@link resolveSockManOptions} */
+export function resolveStopOptions(options: StopOptions = {}): Filled<StopOptions> {
+  checkKeys('options', options, ['flush', 'timeout'])
+  const { flush, timeout } = options
+  return {
+    flush: boolean('options.flush', flush, false),
+    timeout: integer('options.timeout', timeout, FLUSH_BOUND),
+  }
+}
+
+const SEND_KEYS = ['borrow', 'more', 'notify']
+const NO_SEND_OPTIONS: Filled<SendOptions> = { borrow: false, more: false, notify: false }
 
 /** @throws SockError as {@link resolveSockManOptions} */
-export function resolveSendOptions(options: SendOptions | undefined): Required<SendOptions> {
+export function resolveSendOptions(options: SendOptions | undefined): Filled<SendOptions> {
   if (options === undefined) return NO_SEND_OPTIONS
   checkKeys('options', options, SEND_KEYS)
   return {
     borrow: boolean('options.borrow', options.borrow, false),
     more: boolean('options.more', options.more, false),
+    notify: boolean('options.notify', options.notify, false),
   }
 }
 
@@ -245,36 +303,61 @@ export function resolveRejected(rejected: readonly Rejection[] = []): readonly R
 
 function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
   const { events } = options
+  const given = tcpPart(options)
+  const probes = given.keepAlive ? { keepAliveInterval: 1000, keepAliveCount: 10 } : {}
+  const { keepAliveInterval, keepAliveCount } = { ...probes, ...definedOptions(given) }
   return {
     events: events === undefined ? undefined : new ReadHandlers(events, 'options.events'),
-    noDelay: boolean('options.noDelay', options.noDelay, true),
-    keepAlive: integer('options.keepAlive', options.keepAlive, { byDefault: 0, min: 0, max: 32767 }),
-    keepAliveInterval: integer('options.keepAliveInterval', options.keepAliveInterval, {
-      byDefault: 1,
-      min: 1,
-      max: 32767,
-    }),
-    keepAliveCount: integer('options.keepAliveCount', options.keepAliveCount, {
-      byDefault: 10,
-      min: 1,
-      max: 127,
-    }),
-    userTimeout: integer('options.userTimeout', options.userTimeout, {
-      byDefault: 0,
-      min: 0,
-      max: 2 ** 31 - 1,
-    }),
+    tcp: { ...given, noDelay: given.noDelay ?? true, keepAliveInterval, keepAliveCount },
   }
+}
+
+/** Of a connection that is there. @throws SockError as {@link resolveSockManOptions} */
+export function resolveTcpOptions(options: TcpOptions): ResolvedTcpOptions {
+  checkKeys('options', options, TCP_KEYS)
+  return tcpPart(options)
+}
+
+function tcpPart(options: TcpOptions): ResolvedTcpOptions {
+  return {
+    noDelay: optional(boolean, 'noDelay', options.noDelay, true),
+    keepAlive: optional(probeTime, 'keepAlive', options.keepAlive, 0),
+    keepAliveInterval: optional(probeTime, 'keepAliveInterval', options.keepAliveInterval, 1000),
+    keepAliveCount: optional(integer, 'keepAliveCount', options.keepAliveCount, PROBES),
+    userTimeout: optional(integer, 'userTimeout', options.userTimeout, USER_TIMEOUT),
+  }
+}
+
+const PROBES: Range = { byDefault: 10, min: 1, max: 127 }
+const USER_TIMEOUT: Range = { byDefault: 0, min: 0, max: 2 ** 31 - 1 }
+
+/** For backends: what is not undefined. */
+export function definedOptions(tcp: ResolvedTcpOptions): Partial<ResolvedTcpOptions> {
+  return Object.fromEntries(Object.entries(tcp).filter(([, value]) => value !== undefined))
+}
+
+/** What `read` makes of an option that is there. */
+function optional<T, Limits>(
+  read: (name: string, value: unknown, limits: Limits) => T,
+  name: string,
+  value: unknown,
+  limits: Limits,
+): T | undefined {
+  return value === undefined ? undefined : read(`options.${name}`, value, limits)
+}
+
+/** ms, of which the kernel has whole seconds. Less than a second is what was seconds before 0.2. */
+function probeTime(name: string, value: unknown, byDefault: number): number {
+  const ms = integer(name, value, { byDefault, min: 0, max: 32_767_000 })
+  if (ms >= 1000 || ms === byDefault) return ms
+  const off = byDefault === 0 ? '0 or ' : ''
+  throw invalidArgument('ERR_OUT_OF_RANGE', name, `${off}at least 1000 ms (it was seconds before 0.2)`, ms)
 }
 
 export function checkKeys(name: string, options: object, known: readonly string[]): void {
   if (!isObject(options)) throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an object', options)
   for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      throw new SockError(`unknown option ${describe(key)}; known are ${known.join(', ')}`, {
-        code: 'ERR_UNKNOWN_OPTION',
-      })
-    }
+    if (!known.includes(key)) throw unknownOption(key, known)
   }
 }
 

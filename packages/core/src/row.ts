@@ -5,7 +5,7 @@ import type { ResolvedSockManOptions, SockManOptions } from './options'
 /** One choice of engine, drive and settings, as written `name[:drive][:key=value…]`. */
 export interface Row {
   readonly name: string
-  readonly drive?: Drive
+  readonly drive?: Drive | undefined
   readonly settings: Readonly<Record<string, string>>
 }
 

@@ -18,11 +18,11 @@ export interface Candidate {
  * What a backend must be able to do: a boolean must be true (`false` asks for nothing), a number is the least, `null`
  * is none, which satisfies every number; of `drives` every one must work here.
  */
-export type Requirements = { readonly [K in keyof Capabilities]?: Capabilities[K] }
+export type Requirements = { readonly [K in keyof Capabilities]?: Capabilities[K] | undefined }
 
 export interface SelectOptions {
   /** A candidate's name, or `'auto'`, the default: the first candidate that fits. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Requires this drive. Default: the backend's own default. */
   readonly drive?: Drive | undefined
   readonly require?: Requirements | undefined

@@ -1,7 +1,8 @@
-import type { SockAddr } from './address'
+import type { AddressInput, SockAddr } from './address'
+import type { Bytes, Sendable } from './bytes'
 import type { Capabilities, Drive } from './capabilities'
 import type { SockError } from './errors'
-import type { ConnectionOptions, ConnectOptions, ListenOptions } from './options'
+import type { ConnectionOptions, ConnectOptions, ListenOptions, TcpOptions } from './options'
 
 declare const brand: unique symbol
 
@@ -33,7 +34,7 @@ export interface Releasable {
  * ```
  * outbound = connectFailed | (connected body closed) ;   a close() before connected: closed only
  * inbound  = accepted body closed ;                      refused in onAccepted: nothing more
- * body     = (data | readyToSend)* (eof readyToSend*)? error?
+ * body     = (data | readyToSend | sent)* (eof (readyToSend | sent)*)? error?
  * ```
  *
  * Whatever a call is given, it answers as it says, or with a SockError that names the argument and the value, does nothing
@@ -56,7 +57,7 @@ export interface SockMan extends AsyncDisposable {
    * @throws SockError `ERR_INVALID_ADDRESS`; `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` … with syscall and address;
    *   `ERR_FD_NOT_SELECTABLE` (C22); `ERR_STOPPED`; nothing is added then and no descriptor leaks
    */
-  listen(address: SockAddr | string, options?: ListenOptions): Listener
+  listen(address: AddressInput, options?: ListenOptions): Listener
 
   /**
    * Begins a connection and answers its id at once; exactly one of `onConnected`, `onConnectFailed` or, after `close`,
@@ -65,7 +66,7 @@ export interface SockMan extends AsyncDisposable {
    * @throws SockError `ERR_INVALID_ADDRESS`; `EMFILE` and what `socket` and `bind` of `localAddress` say;
    *   `ERR_FD_NOT_SELECTABLE` (C22); `ERR_STOPPED`
    */
-  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId
+  connect(address: AddressInput, options?: ConnectOptions): ConnectionId
 
   /**
    * Takes over the connected stream socket that `sock` gives away, unread bytes included (C79). No `onConnected`:
@@ -80,15 +81,15 @@ export interface SockMan extends AsyncDisposable {
   adoptListener(sock: Releasable, options?: ListenOptions): Listener
 
   /**
-   * Takes all of `data` or throws (C54). The boolean means room, as in `socket.write`: false when more than
+   * Takes all of `data`, text as UTF-8, or throws (C54). The boolean means room, as in `socket.write`: false when more than
    * `sendHighWater` bytes are queued, and then exactly one of `onReadyToSend`, `onError`, `onClosed` follows.
    * What the kernel does not take at once is copied, unless `borrow` (C61). Empty data does nothing (C59).
    * A connection in error takes nothing: false (C57).
    *
    * @throws SockError `ERR_UNKNOWN_CONNECTION`; `ERR_SEND_QUEUE_FULL` (C55); `EPIPE` after `shutdown`; `ERR_STOPPED`;
-   *   `ERR_INVALID_ARG_TYPE` for what is no Uint8Array or is detached
+   *   `ERR_INVALID_ARG_TYPE` for what is no text and no bytes, or is detached
    */
-  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean
+  send(id: ConnectionId, data: Sendable, options?: SendOptions): boolean
 
   /** No `onData` for `id` from now on until `resume`; memory held for it is bounded by `receiveWindow` (C49, C51). */
   pause(id: ConnectionId): void
@@ -106,20 +107,48 @@ export interface SockMan extends AsyncDisposable {
 
   /**
    * Ends everything: `onClosed` once per live id, then the promise resolves, with every descriptor closed and the
-   * thread joined (C9). Twice, or before anything started: harmless.
+   * thread joined (C9). Twice, or before anything started: harmless. With `flush` each connection is closed as by
+   * `close(id, { flush: true, timeout })` first, and listeners at once; another `stop()` ends that early (C88).
+   *
+   * @throws SockError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
    */
-  stop(): Promise<void>
+  stop(options?: StopOptions): Promise<void>
 
   /** A listener or a live connection keeps the process alive (the default). */
   ref(): this
   /** The process may end while this SockMan works. */
   unref(): this
 
+  /**
+   * From the next event of `id` on these handlers get its events, in the async context of this call (C78, C83); without any,
+   * those of the SockMan. False when `id` is unknown.
+   *
+   * @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_UNKNOWN_OPTION`
+   */
+  setEvents(id: ConnectionId, events?: SockManEvents): boolean
+  /**
+   * Changes options of a live connection (C86); of one that is connecting, as soon as it is connected, where what cannot be set
+   * is a warning (C6). On a Unix socket they mean nothing. False when `id` is unknown. Where one is refused, the others are set.
+   *
+   * @throws SockError of setsockopt(2); `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE` …
+   */
+  setOptions(id: ConnectionId, options: TcpOptions): boolean
+
+  /** The ids that calls find now, in no order (C87). */
+  connections(): ConnectionId[]
+  /**
+   * Both ends, `me` undefined as long as `id` is connecting (C17).
+   *
+   * @throws SockError `ERR_UNKNOWN_CONNECTION`
+   */
+  addresses(id: ConnectionId): { readonly me: SockAddr | undefined; readonly them: SockAddr }
   /** Totals since creation. */
   stats(): Stats
   /** @throws SockError `ERR_UNKNOWN_CONNECTION` */
   connectionStats(id: ConnectionId): ConnectionStats
 }
+
+type Handler<Arguments extends unknown[], Answer = void> = ((...given: Arguments) => Answer) | undefined
 
 /**
  * What a SockMan tells its owner: given at creation; `listen`, `connect` and `adopt` may override it for theirs with
@@ -131,37 +160,42 @@ export interface SockMan extends AsyncDisposable {
  */
 export interface SockManEvents {
   /** A connection came in. False refuses it: closed, its bytes unread, nothing more for that id (C24). */
-  onAccepted?(id: ConnectionId, me: SockAddr, them: SockAddr, listener: Listener): boolean | void
-  onConnected?(id: ConnectionId, me: SockAddr, them: SockAddr): void
+  onAccepted?: Handler<[id: ConnectionId, me: SockAddr, them: SockAddr, listener: Listener], boolean | void>
+  onConnected?: Handler<[id: ConnectionId, me: SockAddr, them: SockAddr]>
   /** The end of a `connect` that failed: the kernel's code, `ETIMEDOUT`, or `ABORT_ERR` of its signal (C29, C30). */
-  onConnectFailed?(id: ConnectionId, error: SockError): void
+  onConnectFailed?: Handler<[id: ConnectionId, error: SockError]>
   /**
-   * Bytes in order. Lent: valid until the callback returns, so use or copy them before any `await` (C46). The view lies in
-   * memory of many MiB that all connections share: `structuredClone(data)` and `postMessage(data)` copy all of that, so
-   * clone `data.slice()`.
+   * Bytes in order. Lent: valid until the callback returns, so use or copy them before any `await` (C46):
+   * `new Uint8Array(data)` is a copy, and `data.slice()` of a Buffer is none. The view lies in memory of many MiB that all
+   * connections share: `structuredClone(data)` and `postMessage(data)` copy all of that, so clone a copy.
    */
-  onData?(id: ConnectionId, data: Uint8Array): void
+  onData?: Handler<[id: ConnectionId, data: Bytes]>
   /**
    * The peer sends no more, once, after its last data (C47). Without a handler SockMan closes that connection, with a flush
    * of 5 000 ms (C63).
    */
-  onEof?(id: ConnectionId): void
+  onEof?: Handler<[id: ConnectionId]>
   /** The connection broke, once; only `onClosed` may follow. Without a handler SockMan closes that connection (C48, C57, C63). */
-  onError?(id: ConnectionId, error: SockError): void
+  onError?: Handler<[id: ConnectionId, error: SockError]>
+  /**
+   * The kernel has what `send` was told to `notify` of, and all before: `bytes` of this connection by now, as in
+   * `connectionStats`. One event may answer several calls; none comes after `onError` or `close` (C89).
+   */
+  onSent?: Handler<[id: ConnectionId, bytes: number]>
   /** The queue is empty after `send` had said false, or a borrowed buffer is free again (C54, C61). */
-  onReadyToSend?(id: ConnectionId): void
+  onReadyToSend?: Handler<[id: ConnectionId]>
   /**
    * Accepting fails for lack of descriptors or memory and resumes by itself (C21), or what was accepted had to be closed:
    * `ERR_FD_NOT_SELECTABLE` (C22). At most once per second and listener; `stats().acceptErrors` counts them all.
    */
-  onListenError?(listener: Listener, error: SockError): void
+  onListenError?: Handler<[listener: Listener, error: SockError]>
   /**
    * The last event of an id; `unsentBytes` never reached the kernel (C66), or nobody had acknowledged them when a flush ended
    * in a reset (C67): of these the peer may have got some.
    */
-  onClosed?(id: ConnectionId, unsentBytes: number): void
+  onClosed?: Handler<[id: ConnectionId, unsentBytes: number]>
   /** Once per wake-up, after its last event. Only that of the SockMan itself is called, not of an override. */
-  onBatchEnd?(): void
+  onBatchEnd?: Handler<[]>
 }
 
 /** The names of {@link SockManEvents}'s handlers. */
@@ -172,9 +206,18 @@ export interface SendOptions {
    * Reference `data` instead of copying what the kernel does not take: do not edit it until the next `onReadyToSend` or the
    * id's end. What `onData` lends is copied all the same. Default false.
    */
-  borrow?: boolean
+  borrow?: boolean | undefined
+  /** Tell with `onSent` once the kernel has all of `data`. Default false. */
+  notify?: boolean | undefined
   /** More follows: the kernel may hold a partial segment back, at most 200 ms (`MSG_MORE`, tcp(7)). Default false. */
-  more?: boolean
+  more?: boolean | undefined
+}
+
+export interface StopOptions {
+  /** Let what is queued reach the peers first. Default false. */
+  flush?: boolean | undefined
+  /** ms, default 5 000: the bound of `flush` for each connection. */
+  timeout?: number | undefined
 }
 
 export interface CloseOptions {
@@ -184,14 +227,14 @@ export interface CloseOptions {
    * and the peer may lose what it has not read yet. Until then the id lives and counts; only `stop` ends it sooner. Default
    * false.
    */
-  flush?: boolean
+  flush?: boolean | undefined
   /** ms, default 5 000: the bound of `flush`, in which the peer has to read all of it, and to end. */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * Send RST instead of an orderly end (`SO_LINGER` 0, socket(7)), with `flush` where that is not over in time; has no meaning
    * on a Unix socket (C68). Default false.
    */
-  reset?: boolean
+  reset?: boolean | undefined
 }
 
 /** Why a backend was not chosen. */
@@ -224,6 +267,11 @@ export interface Stats {
   listeners: number
   accepted: number
   connected: number
+  /** Connections that came in and were refused, by `onAccepted` or by a list (C24, C90). */
+  refused: number
+  /** Connects that failed, and connections that broke (`onError`). */
+  connectsFailed: number
+  broken: number
   bytesReceived: number
   bytesSent: number
   /** `onData` records, and `send` calls that carried bytes. */

@@ -1,15 +1,14 @@
-import { SockAddr } from './address'
+import { type AddressInput, SockAddr } from './address'
+import { checkBytes, lengthOf } from './bytes'
 import { invalidArgument, ioErrorIsPermanent, networkErrorString, SockError } from './errors'
 import { isInstance, isMap, isRevoked } from './objects'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } from './sock/constants'
 import { Descriptor, guard, unguard } from './sock/descriptor'
 import type { SockHost } from './sock/host'
 import {
-  checkBytes,
   checkEvents,
   checkInteger,
   checkTimeout,
-  lengthOf,
   type RecvUntilTerminatorOptions,
   resolveRecvOptions,
   resolveSendCompleteOptions,
@@ -180,14 +179,14 @@ export abstract class Sock implements Releasable, Disposable {
    *
    * @throws SockError `ECONNREFUSED` … with the address; `ERR_INVALID_ADDRESS`
    */
-  connect(address: SockAddr | string): number {
+  connect(address: AddressInput): number {
     this.#open('connect')
     const to = SockAddr.from(address)
     return this.#answer(this.sysConnect(to), 'connect', to)
   }
 
   /** bind(2). @throws SockError `EADDRINUSE` … with the address; `ERR_INVALID_ADDRESS` */
-  bind(address: SockAddr | string): number {
+  bind(address: AddressInput): number {
     this.#open('bind')
     const to = SockAddr.from(address)
     return this.#answer(this.sysBind(to), 'bind', to)

@@ -116,7 +116,7 @@ describe('SockAddr.parse refuses', () => {
     expect(error.message).toContain(JSON.stringify(text.slice(0, 20)).slice(1, -1))
   })
 
-  test.each([undefined, null, 80, {}, ['127.0.0.1:80']])('%j, which is no text', (value) => {
+  test.each([undefined, null, 80_000, {}, ['127.0.0.1:80']])('%j, which is no text', (value) => {
     expect(thrown(() => SockAddr.parse(value as never)).code).toBe('ERR_INVALID_ADDRESS')
     expect(thrown(() => SockAddr.from(value as never)).code).toBe('ERR_INVALID_ADDRESS')
   })

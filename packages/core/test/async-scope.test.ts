@@ -84,11 +84,9 @@ test('handlers have a scope of their own only in another context, and are read o
       new ReadHandlers({ onData: () => void read.push(`own in ${storage.getStore()}`) }),
     )
     const scoped = storage.run('call', () => handlers.or(undefined))
-    scoped.data(id, new Uint8Array(1))
-    own.data(id, new Uint8Array(1))
-    storage.run('elsewhere', () =>
-      handlers.runBatch(() => handlers.data(id, new Uint8Array(1)), undefined, 1),
-    )
+    scoped.data(id, Buffer.alloc(1))
+    own.data(id, Buffer.alloc(1))
+    storage.run('elsewhere', () => handlers.runBatch(() => handlers.data(id, Buffer.alloc(1)), undefined, 1))
   })
   expect(read).toEqual(['onData', 'data in call', 'own in creation', 'data in creation'])
 })
@@ -120,7 +118,7 @@ test('every handler is called in its scope, with this = its object, and answers'
   )
   const me = SockAddr.parse('127.0.0.1:1')
   const error = SockError.fromErrno(-104, 'recv')
-  const data = new Uint8Array(1)
+  const data = Buffer.alloc(1)
   const listener = { id: 1, address: me, close: () => {} }
   expect(scoped.accepted(id, me, me, listener)).toBe(false)
   scoped.connected(id, me, me)

@@ -32,16 +32,22 @@ test('defaults', () => {
     maxConnections: 0,
     poison: false,
   })
+  // What is undefined stays as the kernel has it.
   const connection = {
     events: undefined,
-    noDelay: true,
-    keepAlive: 0,
-    keepAliveInterval: 1,
-    keepAliveCount: 10,
-    userTimeout: 0,
+    tcp: {
+      noDelay: true,
+      keepAlive: undefined,
+      keepAliveInterval: undefined,
+      keepAliveCount: undefined,
+      userTimeout: undefined,
+    },
   }
   expect(resolveConnectionOptions()).toEqual(connection)
-  expect(resolveListenOptions()).toEqual({ ...connection, backlog: 511, reusePort: false, ipv6Only: true })
+  const listen = { backlog: 511, reusePort: false, ipv6Only: true, admits: expect.any(Function) }
+  expect(resolveListenOptions()).toEqual({ ...connection, ...listen })
+  const probes = { keepAlive: 5000, keepAliveInterval: 1000, keepAliveCount: 10 }
+  expect(resolveConnectionOptions({ keepAlive: 5000 }).tcp).toEqual({ ...connection.tcp, ...probes })
   expect(resolveConnectOptions()).toEqual({
     ...connection,
     timeout: 5000,
@@ -103,7 +109,8 @@ describe('refused', () => {
     ['sockMan', { maxConnections: Number.POSITIVE_INFINITY }, 'ERR_OUT_OF_RANGE'],
     ['sockMan', { poison: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['connection', { noDelay: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
-    ['connection', { keepAlive: 32_768 }, 'ERR_OUT_OF_RANGE'],
+    ['connection', { keepAlive: 32_767_001 }, 'ERR_OUT_OF_RANGE'],
+    ['connection', { keepAlive: 60 }, 'ERR_OUT_OF_RANGE'],
     ['connection', { keepAliveCount: 128 }, 'ERR_OUT_OF_RANGE'],
     ['connection', { events: { onData: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     ['connection', { events: null }, 'ERR_INVALID_ARG_TYPE'],

@@ -34,6 +34,10 @@ export class Announcer {
     if (!channels.connection.hasSubscribers) return
     channels.connection.publish({ event: 'connectFailed', backend: this.#backend, id, error })
   }
+  error(id: ConnectionId, error: SockError): void {
+    if (!channels.connection.hasSubscribers) return
+    channels.connection.publish({ event: 'error', backend: this.#backend, id, error })
+  }
   closed(id: ConnectionId, unsentBytes: number): void {
     if (!channels.connection.hasSubscribers) return
     channels.connection.publish({ event: 'closed', backend: this.#backend, id, unsentBytes })

@@ -59,7 +59,7 @@ export class Backlog {
         this.#waiting.add(each)
         continue
       }
-      this.#connections.states[each.slot] = State.refused
+      this.#connections.states[each.slot] = State.unheard
       this.#native.close(each.slot, 0, 0)
     }
   }

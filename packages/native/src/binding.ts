@@ -78,7 +78,7 @@ export type Warnings = readonly (string | number)[]
 export type ListenResult = readonly [number: number, address: string, warnings: Warnings]
 export type ConnectionResult = readonly [slot: number, warnings: Warnings]
 
-/** As `binding.h` reads them. */
+/** As `binding.h` reads them: times in s, that of `userTimeout` in ms; -1 for what stays as it is. */
 export type TcpOptions = readonly [
   noDelay: number,
   keepAlive: number,
@@ -116,6 +116,8 @@ export interface NativeEngine {
   reject(position: number): void
   /** Lets sends go to the kernel directly from now on. */
   established(slot: number): readonly [me: string, them: string]
+  /** Of an open connection. Throws the first that could not be set. */
+  setOptions(slot: number, tcp: TcpOptions): void
   start(slot: number): void
   hold(slot: number): void
   resume(slot: number, deliveredBytes: number): void
@@ -129,6 +131,10 @@ export interface NativeEngine {
   queued(slot: number): number
   /** The same of all connections, those included that close with a flush. A queue that has failed counts no more. */
   queuedInAll(): number
+  /** How many bytes the kernel has. */
+  sent(slot: number): number
+  /** Asks for a `drained` record once it has so many, or the queue is empty. Of several the last holds. */
+  notify(slot: number, bytes: number): void
   /** What waits in lent buffers, and behind them, is sent no more. */
   abandon(slot: number): void
 

@@ -8,6 +8,7 @@ import {
   type Releasable,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
+  type ResolvedTcpOptions,
   type SockAddr,
   SockError,
 } from '@sockman/core'
@@ -53,6 +54,9 @@ export class ConnectionLife {
   /** How many there were. */
   accepted = 0
   connected = 0
+  refused = 0
+  connectsFailed = 0
+  broken = 0
 
   constructor(parts: {
     readonly native: NativeEngine
@@ -91,7 +95,7 @@ export class ConnectionLife {
     let warnings: Warnings
     try {
       this.#run.assertRunning()
-      const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options))
+      const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options.tcp))
       ;[slot, warnings] = attempt(open, localAddress ?? to)
     } catch (error) {
       watch?.end()
@@ -115,7 +119,7 @@ export class ConnectionLife {
   adopt(sock: Releasable, options: ResolvedConnectionOptions): ConnectionId {
     const handlers = this.#handlers.or(options.events)
     const fd = takeWhileRunning(sock, this.#run)
-    const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options)))
+    const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options.tcp)))
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id
@@ -124,6 +128,22 @@ export class ConnectionLife {
   #add(slot: number, state: number, handlers: ConnectionHandlers): ConnectionId {
     this.#run.hold()
     return this.#connections.add(slot, state, handlers)
+  }
+
+  // ---- Meanwhile ----
+
+  /** Of an open slot. The descriptor of one that is connecting belongs to the engine, which closes it when that fails. */
+  setOptions(slot: number, tcp: ResolvedTcpOptions): void {
+    if (this.#connections.states[slot] === State.connecting) return this.#outbound.postpone(slot, tcp)
+    attempt(() => this.#native.setOptions(slot, tcpOptions(tcp)), this.addresses(slot).them)
+  }
+
+  /** Of an open slot. */
+  addresses(slot: number): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    if (this.#connections.states[slot] === State.connecting)
+      return { me: undefined, them: this.#outbound.target(slot)! }
+    const [me, them] = this.#established(slot)
+    return { me, them }
   }
 
   // ---- End ----
@@ -135,6 +155,7 @@ export class ConnectionLife {
     c.states[slot] = State.closing
     this.#native.close(slot, flags, timeout)
     this.#held.drop(slot)
+    this.#sending.forget(slot)
     this.#outbound.unwatch(slot)
   }
 
@@ -143,11 +164,11 @@ export class ConnectionLife {
     this.close(slot, CloseFlag.flush, FLUSH_TIMEOUT)
   }
 
-  closeAll(): void {
+  closeAll(flags: number, timeout: number): void {
     const c = this.#connections
     this.#backlog.drop()
     for (const slot of c.slots()) {
-      if (c.states[slot]! < State.closing) this.close(slot, 0, 0)
+      if (c.states[slot]! < State.closing) this.close(slot, flags, timeout)
       // The engine closes an aborted connect already, and after `stop` nothing is told but `onClosed` (C9).
       else if (c.states[slot] === State.aborted) c.states[slot] = State.closing
     }
@@ -162,9 +183,12 @@ export class ConnectionLife {
     if (slot < 0) return
     this.#add(slot, State.waiting, listener.handlers)
     this.#backlog.add(slot, listener)
-    this.admit()
-    // Accepted before the listener closed: told where there is a place, and else nobody would end it.
-    if (listener.closed) this.#backlog.drop(listener)
+    try {
+      this.admit()
+    } finally {
+      // Accepted before the listener closed: told where there is a place, and else nobody would end it.
+      if (listener.closed) this.#backlog.drop(listener)
+    }
   }
 
   /** The accepted connection that has waited the longest, where it may live now; answers how many events that made. */
@@ -179,27 +203,49 @@ export class ConnectionLife {
   #accept(slot: number, listener: OwnListener): void {
     const c = this.#connections
     const id = c.ids[slot] as ConnectionId
-    c.states[slot] = State.open
     const [me, them] = this.#established(slot)
+    if (!this.#isAdmitted(slot, listener, them)) return
+    c.states[slot] = State.open
     this.accepted++
     this.#announcer.accepted(id, me, them)
+    // A subscriber has closed it, or stopped this SockMan: its owner has not heard of it.
+    if (c.states[slot] !== State.open) {
+      c.states[slot] = State.refused
+      return
+    }
     let wanted = true
     try {
       wanted = listener.handlers.accepted(id, me, them, listener)
     } finally {
       if (c.states[slot] === State.open) {
         this.#sending.flush()
-        if (wanted) {
-          this.#native.start(slot)
-        } else {
-          this.close(slot, 0, 0)
-          c.states[slot] = State.refused
-        }
+        if (wanted) this.#native.start(slot)
+        else this.#refuse(slot)
       } else if (!wanted) {
         // Closed inside the callback, then refused: nothing more is told (C24).
         c.states[slot] = State.refused
+        this.refused++
       }
     }
+  }
+
+  /** What the listener's lists say, which are code of the caller's: where they throw, the peer is not admitted. */
+  #isAdmitted(slot: number, listener: OwnListener, them: SockAddr): boolean {
+    let admitted = false
+    try {
+      admitted = listener.admits(them)
+    } finally {
+      // After a stop() in there nobody else would end it.
+      if (!admitted || this.#run.stopping) this.#refuse(slot, State.unheard)
+    }
+    return admitted && !this.#run.stopping
+  }
+
+  /** Nothing is told of it any more. */
+  #refuse(slot: number, state: number = State.refused): void {
+    this.refused++
+    this.close(slot, 0, 0)
+    this.#connections.states[slot] = state
   }
 
   onConnected(slot: number): void {
@@ -210,11 +256,24 @@ export class ConnectionLife {
     const id = c.ids[slot] as ConnectionId
     this.connected++
     this.#sending.onConnected(slot)
+    this.#setPostponed(slot, them)
     this.#announcer.connected(id, me, them)
+    // A subscriber has closed it: only that is told.
+    if (c.states[slot] !== State.open) return
     try {
       c.handlers[slot]!.connected(id, me, them)
     } finally {
       this.#outbound.unwatch(slot)
+    }
+  }
+
+  #setPostponed(slot: number, them: SockAddr): void {
+    const tcp = this.#outbound.takePostponed(slot)
+    if (!tcp) return
+    try {
+      this.setOptions(slot, tcp)
+    } catch (error) {
+      this.#announcer.warn(['an option', (error as SockError).errno!], them)
     }
   }
 
@@ -268,9 +327,13 @@ export class ConnectionLife {
     const unsentBytes = this.#native.queued(slot)
     const [, them] = this.#native.established(slot)
     c.states[slot] = State.failed
+    this.#sending.forget(slot)
     this.#heldErrors.delete(slot)
     const where = (this.#outbound.target(slot) ?? parseAddress(them)).where
     const error = SockError.fromErrno(errno, syscall, where, { undeliveredBytes, unsentBytes })
+    this.broken++
+    this.#announcer.error(c.ids[slot] as ConnectionId, error)
+    if (c.states[slot] !== State.failed) return // a subscriber has closed it
     if (!c.handlers[slot]!.error(c.ids[slot] as ConnectionId, error)) this.close(slot, 0, 0)
   }
 
@@ -283,18 +346,23 @@ export class ConnectionLife {
     const { target, watch } = this.#outbound.remove(slot)
     this.#held.drop(slot)
     this.#heldErrors.delete(slot)
+    this.#sending.forget(slot)
     c.remove(slot)
     const unsent = this.#native.free(slot)
     this.#run.letGo()
     this.#backlog.lookAgain()
-    if (state === State.refused) return
+    if (state === State.unheard) return
+    if (state === State.refused) return this.#announcer.closed(id, unsent)
     if (state !== State.connecting && state !== State.aborted) {
       this.#announcer.closed(id, unsent)
       return handlers.closed(id, unsent)
     }
     const error =
       state === State.aborted ? aborted(target!) : SockError.fromErrno(errno, 'connect', target!.where)
+    this.connectsFailed++
     this.#announcer.connectFailed(id, error)
+    // A subscriber has stopped this SockMan, and nothing but `onClosed` follows that.
+    if (this.#run.stopping) return handlers.closed(id, unsent)
     try {
       handlers.connectFailed(id, error)
     } finally {

@@ -11,12 +11,14 @@ export const State = {
   failed: 3,
   /** Closed by the owner: only `onClosed` follows. */
   closing: 4,
-  /** Refused in `onAccepted`, or dropped by a stopping SockMan: nothing follows. */
+  /** Refused in `onAccepted`: its owner hears nothing more. */
   refused: 5,
   /** Ended by the signal of its connect: `onConnectFailed` follows. */
   aborted: 6,
   /** Accepted, and nobody has been told: its id is not in use yet (`backlog.ts`). */
   waiting: 7,
+  /** Accepted and closed again before anybody was told. */
+  unheard: 8,
 } as const
 
 export const Flag = {
@@ -93,6 +95,15 @@ export class Connections {
   findOpen(id: ConnectionId): number {
     const slot = this.find(id)
     return slot < 0 || this.states[slot]! >= State.closing ? -1 : slot
+  }
+
+  /** The ids that their owner may still use. */
+  open(): ConnectionId[] {
+    const ids: ConnectionId[] = []
+    for (const slot of this.slots()) {
+      if (this.states[slot]! < State.closing) ids.push(this.ids[slot] as ConnectionId)
+    }
+    return ids
   }
 
   /** The slots in use. */

@@ -1,7 +1,7 @@
 import type { Handlers } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import type { ConnectionLife } from './connection-life'
-import { type Connections, Flag, State } from './connections'
+import { type Connections, State } from './connections'
 import { Event, type EventRing, Field } from './event-ring'
 import type { Listeners } from './listeners'
 import type { Receiving } from './receiving'
@@ -131,7 +131,7 @@ export class Delivery {
       case Event.error:
         return this.#life.onError(slot, at)
       case Event.drained:
-        return this.#sending.onDrained(slot)
+        return void this.#sending.onDrained(slot)
       case Event.closed:
         return this.#life.onClosed(slot, at)
       case Event.listenError:
@@ -190,8 +190,7 @@ export class Delivery {
     try {
       let events = this.#receiving.endHold(slot)
       events += this.#life.endErrorHold(slot)
-      if (c.states[slot] === State.open && (c.flags[slot]! & Flag.awaitsReady) !== 0)
-        this.#sending.onDrained(slot)
+      if (c.states[slot] === State.open && this.#sending.owes(slot)) events += this.#sending.onDrained(slot)
       return events
     } catch (error) {
       this.#turn.startWith(slot) // for what the callback that threw kept from its turn

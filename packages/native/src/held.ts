@@ -1,8 +1,8 @@
-import { Fifo } from '@sockman/core'
+import { type Bytes, copyOf, Fifo } from '@sockman/core'
 
 /** Data held for paused connections: copied out of the receive memory, whose block goes back at once. */
 export class HeldData {
-  readonly #chunks = new Map<number, { list: Fifo<Uint8Array>; bytes: number; delivered: number }>()
+  readonly #chunks = new Map<number, { list: Fifo<Bytes>; bytes: number; delivered: number }>()
   #bytes = 0
 
   /** Of all connections. */
@@ -19,15 +19,15 @@ export class HeldData {
   }
 
   add(slot: number, data: Uint8Array): void {
-    const held = this.#chunks.get(slot) ?? { list: new Fifo<Uint8Array>(), bytes: 0, delivered: 0 }
-    held.list.add(data.slice())
+    const held = this.#chunks.get(slot) ?? { list: new Fifo<Bytes>(), bytes: 0, delivered: 0 }
+    held.list.add(copyOf(data))
     held.bytes += data.length
     this.#bytes += data.length
     this.#chunks.set(slot, held)
   }
 
   /** The next chunk, undefined when nothing is held. */
-  take(slot: number): Uint8Array | undefined {
+  take(slot: number): Bytes | undefined {
     const held = this.#chunks.get(slot)
     const data = held?.list.take()
     if (!held || !data) return undefined

@@ -2,7 +2,7 @@ import {
   type ConnectionHandlers,
   type Handlers,
   type Listener,
-  type ReadHandlers,
+  type ResolvedListenOptions,
   type SockAddr,
   SockError,
 } from '@sockman/core'
@@ -16,6 +16,8 @@ import { parseAddress } from './values'
 /** A listener with the handlers of what it accepts. */
 export interface OwnListener extends Listener {
   readonly handlers: ConnectionHandlers
+  /** Whether the lists of the listener let a peer in. */
+  readonly admits: (them: SockAddr) => boolean
   closed: boolean
 }
 
@@ -53,7 +55,11 @@ export class Listeners {
   }
 
   /** What `open` opens; `wanted` is the address its errors name. */
-  add(events: ReadHandlers | undefined, wanted: SockAddr | undefined, open: () => ListenResult): Listener {
+  add(
+    { events, admits }: Pick<ResolvedListenOptions, 'events' | 'admits'>,
+    wanted: SockAddr | undefined,
+    open: () => ListenResult,
+  ): Listener {
     const handlers = this.#handlers.or(events)
     const [id, text, warnings] = attempt(open, wanted)
     this.#run.hold()
@@ -62,6 +68,7 @@ export class Listeners {
       id,
       address,
       handlers,
+      admits,
       closed: false,
       close: () => this.#close(listener),
     }

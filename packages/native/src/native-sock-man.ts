@@ -1,4 +1,5 @@
 import {
+  type AddressInput,
   type Capabilities,
   type CloseOptions,
   type ConnectionId,
@@ -8,18 +9,24 @@ import {
   Handlers,
   type Listener,
   type ListenOptions,
+  ReadHandlers,
   type Releasable,
   type ResolvedSockManOptions,
   resolveCloseOptions,
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveStopOptions,
+  resolveTcpOptions,
   type SelectionReport,
+  type Sendable,
   type SendOptions,
   SockAddr,
   type SockMan,
   type SockManEvents,
   type Stats,
+  type StopOptions,
+  type TcpOptions,
   unknownConnection,
 } from '@sockman/core'
 import { Announcer } from './announcer'
@@ -67,6 +74,7 @@ export class NativeSockMan implements SockMan {
   readonly supports: Readonly<Capabilities>
   readonly selection: SelectionReport
   readonly #native: NativeEngine
+  readonly #handlers: Handlers
   readonly #connections = new Connections()
   readonly #held = new HeldData()
   readonly #run: RunState
@@ -118,6 +126,7 @@ export class NativeSockMan implements SockMan {
       handlers,
       batchLimit: options.batchLimit,
     })
+    this.#handlers = handlers
     this.#native = native
     this.#run = run
     this.#backlog = backlog
@@ -132,24 +141,24 @@ export class NativeSockMan implements SockMan {
   // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
   // runs, and runs none of the caller's code between that and the native half.
 
-  listen(address: SockAddr | string, options?: ListenOptions): Listener {
+  listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
     const resolved = resolveListenOptions(options)
-    return this.#listeners.add(resolved.events, to, () => {
+    return this.#listeners.add(resolved, to, () => {
       this.#run.assertRunning()
       const { backlog, reusePort, ipv6Only } = resolved
-      return this.#native.listen(addressText(to), tcpOptions(resolved), backlog, reusePort, ipv6Only)
+      return this.#native.listen(addressText(to), tcpOptions(resolved.tcp), backlog, reusePort, ipv6Only)
     })
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
     const resolved = resolveListenOptions(options)
-    return this.#listeners.add(resolved.events, undefined, () =>
-      this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved)),
+    return this.#listeners.add(resolved, undefined, () =>
+      this.#native.adoptListener(takeWhileRunning(sock, this.#run), tcpOptions(resolved.tcp)),
     )
   }
 
-  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
+  connect(address: AddressInput, options?: ConnectOptions): ConnectionId {
     return this.#life.connect(SockAddr.from(address), resolveConnectOptions(options))
   }
 
@@ -159,7 +168,7 @@ export class NativeSockMan implements SockMan {
 
   // ---- Traffic ----
 
-  send(id: ConnectionId, data: Uint8Array, options?: SendOptions): boolean {
+  send(id: ConnectionId, data: Sendable, options?: SendOptions): boolean {
     return this.#sending.send(id, data, options)
   }
 
@@ -178,6 +187,20 @@ export class NativeSockMan implements SockMan {
     if (slot >= 0) this.#receiving.resume(slot)
   }
 
+  setEvents(id: ConnectionId, events?: SockManEvents): boolean {
+    const handlers = this.#handlers.or(events === undefined ? undefined : new ReadHandlers(events))
+    const slot = this.#connections.findOpen(id)
+    if (slot >= 0) this.#connections.handlers[slot] = handlers
+    return slot >= 0
+  }
+
+  setOptions(id: ConnectionId, options: TcpOptions): boolean {
+    const resolved = resolveTcpOptions(options)
+    const slot = this.#connections.findOpen(id)
+    if (slot >= 0) this.#life.setOptions(slot, resolved)
+    return slot >= 0
+  }
+
   // ---- Ending ----
 
   close(id: ConnectionId, options?: CloseOptions): boolean {
@@ -188,12 +211,14 @@ export class NativeSockMan implements SockMan {
     return true
   }
 
-  stop(): Promise<void> {
-    return this.#run.stop(() => {
+  stop(options?: StopOptions): Promise<void> {
+    const { flush, timeout } = resolveStopOptions(options)
+    const closeAll = (): void => {
       this.#sending.flush()
       this.#listeners.closeAll()
-      this.#life.closeAll()
-    })
+      this.#life.closeAll(flush ? CloseFlag.flush : 0, timeout)
+    }
+    return this.#run.stop(closeAll, flush)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -212,6 +237,16 @@ export class NativeSockMan implements SockMan {
 
   // ---- Observation ----
 
+  connections(): ConnectionId[] {
+    return this.#connections.open()
+  }
+
+  addresses(id: ConnectionId): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    const slot = this.#connections.findOpen(id)
+    if (slot < 0) throw unknownConnection(id)
+    return this.#life.addresses(slot)
+  }
+
   stats(): Stats {
     const [
       bytesReceived,
@@ -227,6 +262,9 @@ export class NativeSockMan implements SockMan {
     return {
       accepted: this.#life.accepted,
       connected: this.#life.connected,
+      refused: this.#life.refused,
+      connectsFailed: this.#life.connectsFailed,
+      broken: this.#life.broken,
       sends: this.#sending.sends,
       events: this.#delivery.events,
       batches: this.#delivery.batches,

@@ -1,4 +1,4 @@
-import type { AbortWatch, SockAddr } from '@sockman/core'
+import { type AbortWatch, definedOptions, type ResolvedTcpOptions, type SockAddr } from '@sockman/core'
 
 /** What outbound connections have beside their slot. */
 export class Outbound {
@@ -6,6 +6,8 @@ export class Outbound {
   readonly #targets = new Map<number, SockAddr>()
   /** Of pending connects. */
   readonly #watches = new Map<number, AbortWatch>()
+
+  readonly #postponed = new Map<number, ResolvedTcpOptions>()
 
   add(slot: number, target: SockAddr, watch: AbortWatch | undefined): void {
     this.#targets.set(slot, target)
@@ -15,10 +17,20 @@ export class Outbound {
   target(slot: number): SockAddr | undefined {
     return this.#targets.get(slot)
   }
+  /** Options that were asked for while it is connecting, on top of those before. */
+  postpone(slot: number, tcp: ResolvedTcpOptions): void {
+    this.#postponed.set(slot, { ...(this.#postponed.get(slot) ?? tcp), ...definedOptions(tcp) })
+  }
+  takePostponed(slot: number): ResolvedTcpOptions | undefined {
+    const tcp = this.#postponed.get(slot)
+    this.#postponed.delete(slot)
+    return tcp
+  }
   remove(slot: number): { target: SockAddr | undefined; watch: AbortWatch | undefined } {
     const target = this.#targets.get(slot)
     const watch = this.#watches.get(slot)
     this.#targets.delete(slot)
+    this.#postponed.delete(slot)
     this.#watches.delete(slot)
     return { target, watch }
   }

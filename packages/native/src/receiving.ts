@@ -1,4 +1,4 @@
-import { type ConnectionId, markReceiveMemory, type SockError } from '@sockman/core'
+import { type Bytes, type ConnectionId, markReceiveMemory, type SockError, viewOf } from '@sockman/core'
 import type { NativeEngine } from './binding'
 import type { ConnectionLife } from './connection-life'
 import { type Connections, Flag, State } from './connections'
@@ -89,7 +89,7 @@ export class Receiving {
     const words = this.#words
     // A transferred or detached region is replaced by a new view of the same memory (C77).
     if (this.#region.byteLength === 0 && !this.#renewRegion(slot, words[at + Field.length]!)) return
-    const data = new Uint8Array(this.#region, words[at + Field.offset]!, words[at + Field.length]!)
+    const data = viewOf(this.#region, words[at + Field.offset]!, words[at + Field.length]!)
     if ((c.flags[slot]! & Flag.paused) === 0 && !this.#held.has(slot)) return this.#emit(slot, data)
     words[at + Field.held] = 1
     this.#held.add(slot, data)
@@ -108,7 +108,7 @@ export class Receiving {
       return false
     }
   }
-  #emit(slot: number, data: Uint8Array): void {
+  #emit(slot: number, data: Bytes): void {
     const c = this.#connections
     if (!this.#poison) return c.handlers[slot]!.data(c.ids[slot] as ConnectionId, data)
     try {

@@ -8,6 +8,10 @@ export class RunState {
   #started = false
   #stopping: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #ended = false
+  /** Stopping, and what is held may take its time. */
+  #draining = false
+  /** What is held is being closed. */
+  #closing = false
   /** Listeners and connections that are not at their end. */
   #held = 0
   #referenced = true
@@ -40,6 +44,7 @@ export class RunState {
   }
   letGo(): void {
     this.#held--
+    if (this.#held === 0 && this.#draining) this.#stopNative()
     this.#updateAlive()
   }
 
@@ -61,9 +66,17 @@ export class RunState {
     this.#native.keepAlive(alive)
   }
 
-  /** Begins to stop, once; `closeAll` closes what is held. Resolves at {@link end}. */
-  stop(closeAll: () => void): Promise<void> {
-    if (this.#stopping) return this.#stopping.promise
+  /**
+   * Begins to stop, once; `closeAll` closes what is held, and with `drain` the engine goes on until all of that is gone, or the
+   * next call without it. Resolves at {@link end}.
+   */
+  stop(closeAll: () => void, drain = false): Promise<void> {
+    if (this.#stopping) {
+      if (this.#draining && !drain) this.#stopNative()
+      return this.#stopping.promise
+    }
+    this.#draining = drain
+    this.#closing = true
     let resolve!: () => void
     const promise = new Promise<void>((done) => {
       resolve = done
@@ -76,9 +89,16 @@ export class RunState {
       return promise
     }
     closeAll()
-    this.#native.stop()
+    this.#closing = false
+    if (!this.#draining || this.#held === 0) this.#stopNative()
     this.#updateAlive()
     return promise
+  }
+
+  /** After all that is closed is known to the engine: code of the caller's may ask for it while that is done. */
+  #stopNative(): void {
+    this.#draining = false
+    if (!this.#closing) this.#native.stop()
   }
 
   /** At the `stopped` record, the last one. */

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { type Releasable, type ResolvedConnectionOptions, SockAddr, takeDescriptor } from '@sockman/core'
+import { type Releasable, type ResolvedTcpOptions, SockAddr, takeDescriptor } from '@sockman/core'
 import type { TcpOptions } from './binding'
 import type { RunState } from './run-state'
 
@@ -35,10 +35,15 @@ function closeAny(fd: number): void {
   }
 }
 
-export const tcpOptions = (options: ResolvedConnectionOptions): TcpOptions => [
-  Number(options.noDelay),
-  options.keepAlive,
-  options.keepAliveInterval,
-  options.keepAliveCount,
-  options.userTimeout,
+/** As the native half reads them: the kernel has whole seconds for the probes. */
+export const tcpOptions = (options: ResolvedTcpOptions): TcpOptions => [
+  options.noDelay === undefined ? UNCHANGED : Number(options.noDelay),
+  seconds(options.keepAlive),
+  seconds(options.keepAliveInterval),
+  options.keepAliveCount ?? UNCHANGED,
+  options.userTimeout ?? UNCHANGED,
 ]
+
+const UNCHANGED = -1
+
+const seconds = (ms: number | undefined): number => (ms === undefined ? UNCHANGED : Math.ceil(ms / 1000))

@@ -47,6 +47,24 @@ test('unreferenced it does not, until it stops', async () => {
   await stopped
 })
 
+test('with a drain it stops the engine when nothing is left, or at the next call without', async () => {
+  for (const how of ['gone', 'stop']) {
+    const { calls, run } = runOf()
+    run.hold()
+    run.hold()
+    const stopped = run.stop(() => calls.push('close all'), true)
+    expect(run.stop(() => calls.push('again'), true)).toBe(stopped)
+    run.letGo()
+    expect(calls.splice(0)).toEqual(['alive', 'close all'])
+    if (how === 'gone') run.letGo()
+    else expect(run.stop(() => calls.push('again'))).toBe(stopped)
+    expect(run.stop(() => calls.push('again'))).toBe(stopped)
+    expect(calls.splice(0)).toEqual(['stop'])
+    run.end()
+    await stopped
+  }
+})
+
 test('what never started stops at once', async () => {
   const { calls, run } = runOf()
   await run.stop(() => calls.push('close all'))

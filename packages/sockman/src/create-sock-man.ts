@@ -16,11 +16,11 @@ export interface CreateOptions extends SockManOptions {
    * A row, `name[:drive][:key=value…]`; the name `auto` is the first engine that fits. Default: the environment
    * variable `SOCKMAN_BACKEND`, else `auto`. What the row says comes before the options beside it.
    */
-  backend?: string
+  backend?: string | undefined
   /** What the engine must be able to do, whoever names it. */
-  require?: Requirements
+  require?: Requirements | undefined
   /** Do not read `SOCKMAN_BACKEND`. Default false. */
-  ignoreEnv?: boolean
+  ignoreEnv?: boolean | undefined
 }
 
 /**

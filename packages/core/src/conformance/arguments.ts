@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { types } from 'node:util'
+import { bytesOf, type Sendable } from '../bytes'
 import { describe, SockError } from '../errors'
 import type { ConnectionId, EventName, Rejection, SockMan } from '../sock-man'
 import { assertBytes, pattern } from './bytes'
@@ -26,7 +28,11 @@ const always =
   (code: string): Rule =>
   () =>
     code
-const address = always('ERR_INVALID_ADDRESS')
+/** A number is a port. */
+const address: Rule = (value) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 65_536
+    ? undefined
+    : 'ERR_INVALID_ADDRESS'
 const named: Rule = (value) => (typeof value === 'number' ? 'ERR_UNKNOWN_CONNECTION' : TYPE)
 const number: Rule = (value) => (typeof value === 'number' ? undefined : TYPE)
 /** Functions are not called, for most of these throw. */
@@ -44,9 +50,17 @@ const object: Rule = (value) => {
 const options = optional(
   (value) => object(value) ?? (Object.keys(value as object).length > 0 ? 'ERR_UNKNOWN_OPTION' : undefined),
 )
+/** The same, where there has to be one. */
+const required =
+  (rule: Rule): Rule =>
+  (value) =>
+    value === undefined ? TYPE : rule(value)
 const list = optional((value) => object(value) ?? (Array.isArray(value) ? undefined : TYPE))
-const bytes: Rule = (value) =>
-  ArrayBuffer.isView(value) && value instanceof Uint8Array && value.length > 0 ? undefined : TYPE
+const data: Rule = (value) => {
+  if (typeof value === 'string' || types.isAnyArrayBuffer(value)) return undefined
+  // Those that have none are detached.
+  return ArrayBuffer.isView(value) && value.buffer.byteLength > 0 ? undefined : TYPE
+}
 
 const EVENT_NAMES: readonly EventName[] = [
   'onAccepted',
@@ -56,26 +70,34 @@ const EVENT_NAMES: readonly EventName[] = [
   'onEof',
   'onError',
   'onReadyToSend',
+  'onSent',
   'onListenError',
   'onClosed',
   'onBatchEnd',
 ]
-const CONNECTION = {
-  events: optional(object),
+const TCP = {
   noDelay: flag,
-  keepAlive: whole(0, 32767),
-  keepAliveInterval: whole(1, 32767),
+  keepAlive: whole(0, 32_767_000),
+  keepAliveInterval: optional((value) => (typeof value === 'number' ? RANGE : TYPE)),
   keepAliveCount: whole(1, 127),
   userTimeout: whole(0, 2 ** 31 - 1),
 }
-const LISTEN = { ...CONNECTION, backlog: whole(1, 65535), reusePort: flag, ipv6Only: flag }
+const CONNECTION = { events: optional(object), ...TCP }
+const LISTEN = {
+  ...CONNECTION,
+  backlog: whole(1, 65535),
+  reusePort: flag,
+  ipv6Only: flag,
+  allowList: optional(always(TYPE)),
+  blockList: optional(always(TYPE)),
+}
 const CONNECT = {
   ...CONNECTION,
   timeout: whole(0, 2 ** 31 - 1),
   signal: optional(always(TYPE)),
   localAddress: optional(address),
 }
-const SEND = { borrow: flag, more: flag }
+const SEND = { borrow: flag, more: flag, notify: flag }
 const CLOSE = { flush: flag, timeout: whole(0, 2 ** 31 - 1), reset: flag }
 const SOCK_MAN = {
   drive: optional(always('ERR_INVALID_ARG_VALUE')),
@@ -170,9 +192,9 @@ async function beginnings({ network }: Trial, man: SockMan): Promise<Place[]> {
     ...inOptions(call, known, (options) => adopt(call, options)),
   ]
   return [
-    place('listen')('address', address, (value) => man.listen(value)),
+    place('listen')('address', address, (value) => man.listen(value).close()),
     ...inOptions('listen', LISTEN, (options) => man.listen(here, options).close()),
-    place('connect')('address', address, (value) => man.connect(value)),
+    place('connect')('address', address, (value) => man.close(man.connect(value))),
     ...inOptions('connect', CONNECT, (options) => assert.ok(man.close(man.connect(there, options)))),
     ...adopting('adopt', CONNECTION),
     ...adopting('adoptListener', LISTEN),
@@ -182,9 +204,9 @@ async function beginnings({ network }: Trial, man: SockMan): Promise<Place[]> {
 /** The calls about a connection; what is sent to the live one goes to `sent` too. */
 function calls(man: SockMan, live: ConnectionId, sent: Uint8Array[]): Place[] {
   const nobody = 0 as ConnectionId
-  const send = (data: Uint8Array, options?: object): void => {
+  const send = (data: Sendable, options?: object): void => {
     man.send(live, data, options)
-    sent.push(data)
+    sent.push(bytesOf('data', data))
   }
   const close = (options: object): void => {
     try {
@@ -197,7 +219,7 @@ function calls(man: SockMan, live: ConnectionId, sent: Uint8Array[]): Place[] {
   }
   return [
     place('send')('id', named, (value) => man.send(value, Buffer.from('x'))),
-    place('send')('data', bytes, (data) => send(data)),
+    place('send')('data', data, (data) => send(data)),
     ...inOptions('send', SEND, (options) => send(Buffer.from('.'), options)),
     place('pause')('id', number, (value) => man.pause(value)),
     place('resume')('id', number, (value) => man.resume(value)),
@@ -205,6 +227,13 @@ function calls(man: SockMan, live: ConnectionId, sent: Uint8Array[]): Place[] {
     place('close')('id', number, (value) => assert.equal(man.close(value), false)),
     ...inOptions('close', CLOSE, close),
     place('connectionStats')('id', named, (value) => man.connectionStats(value)),
+    place('addresses')('id', named, (value) => man.addresses(value)),
+    place('setEvents')('id', number, (value) => assert.equal(man.setEvents(value), false)),
+    place('setEvents')('events', optional(object), (events) => man.setEvents(nobody, events)),
+    ...inEvents('setEvents', 'events', (events) => man.setEvents(nobody, events)),
+    place('setOptions')('id', number, (value) => assert.equal(man.setOptions(value, {}), false)),
+    place('setOptions')('options', required(options), (options) => man.setOptions(nobody, options)),
+    ...inOptions('setOptions', TCP, (options) => man.setOptions(live, options)).slice(1),
   ]
 }
 
@@ -249,7 +278,14 @@ function tryAll(places: readonly Place[], values: Readonly<Record<string, unknow
 }
 
 /** What is read, so that its owner's code runs. */
-const READ: ReadonlySet<string> = new Set(['sock', 'events', 'options', 'options.events'])
+const READ: ReadonlySet<string> = new Set([
+  'address',
+  'options.localAddress',
+  'sock',
+  'events',
+  'options',
+  'options.events',
+])
 
 /** C84: arguments. */
 export const oddArguments: readonly Case[] = [

@@ -10,6 +10,32 @@ const MI = 1 << 20
 /** C61: whose the buffer given to `send` is. */
 export const borrowing: readonly Case[] = [
   {
+    title: 'C61 what onData lends is copied, whatever the view says its memory is',
+    async run(trial) {
+      const watched = trial.open({
+        onData: (id, data) => {
+          if (id !== from) return
+          Object.defineProperty(data, 'buffer', { value: new ArrayBuffer(data.length) })
+          man.send(to, data, { borrow: true })
+        },
+      })
+      const { man } = watched
+      const [one, other] = [await trial.inbound(watched), await trial.inbound(watched)]
+      const [from, to] = [one.id, other.id]
+      const noisy = await trial.inbound(watched)
+      // The receiver reads late, and the memory is used again meanwhile.
+      const size = trial.bytes(8 << 20)
+      const sent = one.peer.send(Buffer.alloc(size, 1))
+      const noise = noisy.peer.send(Buffer.alloc(size, 2))
+      await Promise.all([sent, noise])
+      let foreign = 0
+      const length = await other.peer.receiveInto((chunk) => {
+        foreign += chunk.length - chunk.filter((byte) => byte === 1).length
+      }, size)
+      assert.deepEqual([length, foreign], [size, 0])
+    },
+  },
+  {
     title: 'C61 editing a buffer after send never changes what the peer gets',
     async run(trial) {
       const watched = trial.open({

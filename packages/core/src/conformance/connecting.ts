@@ -59,7 +59,8 @@ export const connecting: readonly Case[] = [
   {
     title: 'C29 a zone that names no interface: ENODEV, however large its number',
     skip: (facts) =>
-      needsDescriptors(facts) ?? (facts.network().families.includes('ipv6') ? undefined : 'this network has no IPv6'),
+      needsDescriptors(facts) ??
+      (facts.network().families.includes('ipv6') ? undefined : 'this network has no IPv6'),
     async run(trial) {
       const { man } = trial.open()
       const { connections, listeners } = man.stats()
@@ -240,7 +241,7 @@ export const connecting: readonly Case[] = [
       subscribe('sockman:warning', note)
       try {
         const watched = trial.open()
-        const options = { noDelay: true, keepAlive: 30, userTimeout: 60_000 }
+        const options = { noDelay: true, keepAlive: 30_000, userTimeout: 60_000 }
         for (const { id, peer } of [
           await trial.outbound(watched, 'unix', options),
           await trial.inbound(watched, 'unix', options),

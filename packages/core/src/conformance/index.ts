@@ -1,17 +1,22 @@
 import type { Backend } from '../backend'
 import { accepting } from './accepting'
+import { admission } from './admission'
 import { oddArguments } from './arguments'
 import { borrowing } from './borrowing'
 import { closing } from './closing'
+import { completion } from './completion'
 import { connecting } from './connecting'
 import { contexts } from './contexts'
+import { draining } from './draining'
 import { ending } from './ending'
 import { fairness } from './fairness'
+import { forms } from './forms'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
 import { interrupting } from './interrupting'
 import { lifecycle } from './lifecycle'
 import { limits } from './limits'
+import { live } from './live'
 import { names } from './names'
 import { observation } from './observation'
 import { ownership } from './ownership'
@@ -38,14 +43,19 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     identity,
     names,
     oddArguments,
+    forms,
+    live,
     accepting,
+    admission,
     connecting,
     waiting,
     fairness,
     receiving,
     sending,
     borrowing,
+    completion,
     closing,
+    draining,
     observation,
     contexts,
     ownership,

@@ -56,7 +56,13 @@ const EVENTS: readonly EventName[] = [
 /** With each of the others, so that each is read. */
 function options(others: object = {}): object {
   const events = Object.fromEntries(EVENTS.map((name) => [name, () => {}]))
-  const tcp = { noDelay: true, keepAlive: 1, keepAliveInterval: 1, keepAliveCount: 1, userTimeout: 1000 }
+  const tcp = {
+    noDelay: true,
+    keepAlive: 1000,
+    keepAliveInterval: 1000,
+    keepAliveCount: 1,
+    userTimeout: 1000,
+  }
   return { events, ...tcp, ...others }
 }
 

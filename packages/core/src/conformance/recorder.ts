@@ -1,4 +1,5 @@
 import type { SockAddr } from '../address'
+import { bytesOf } from '../bytes'
 import type { SockError } from '../errors'
 import type { ConnectionId, EventName, Listener, SockMan, SockManEvents } from '../sock-man'
 
@@ -19,6 +20,8 @@ export interface Life {
   /** Copies of what came, where the case has no `onData` of its own. */
   readonly received: Uint8Array[]
   receivedBytes: number
+  /** Of the last `onSent`. */
+  sentBytes: number
   paused: boolean
   /** How often `send` said false or borrowed since the last `onReadyToSend`. */
   readyDue: number
@@ -117,7 +120,8 @@ export class Recorder {
       send: (id, data, options) => {
         const room = man.send(id, data, options)
         const due = options?.borrow === true || (!room && this.#lives.get(id)?.state !== 'error')
-        if (due && data.length > 0) change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
+        if (due && bytesOf('data', data).length > 0)
+          change(id, { readyDue: (this.#lives.get(id)?.readyDue ?? 0) + 1 })
         return room
       },
       pause: (id) => {
@@ -133,9 +137,9 @@ export class Recorder {
         if (closed) change(id, { state: 'closing' })
         return closed
       },
-      stop: async () => {
+      stop: async (options) => {
         this.#stopping = true
-        await man.stop()
+        await man.stop(options)
         this.#stopped = true
         this.#settle()
       },
@@ -193,6 +197,13 @@ export class Recorder {
           // One more may be on its way, where the queue was empty for a moment between two sends.
           life.readyDue = Math.min(life.readyDue - 1, 1)
           events.onReadyToSend?.(id)
+        }),
+      onSent: (id, bytes) =>
+        this.#handle('sent', id, ['open', 'eof'], 'same', (life) => {
+          if (bytes < life.sentBytes)
+            this.#violation(`'sent' of id ${id} says ${bytes} after ${life.sentBytes}`)
+          life.sentBytes = bytes
+          events.onSent?.(id, bytes)
         }),
       onListenError: (listener, error) =>
         this.#event('listenError', () => {
@@ -265,6 +276,7 @@ export class Recorder {
       events: [],
       received: [],
       receivedBytes: 0,
+      sentBytes: 0,
       paused: false,
       readyDue: 0,
     }

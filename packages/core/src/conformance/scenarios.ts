@@ -277,6 +277,77 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     man.connect(listener.address)
   },
 
+  /** C9: a signal that throws when its connect ends with the SockMan. */
+  'signal-throws'({ create, args: [how] }) {
+    let uncaught = 0
+    process.on('uncaughtException', () => void uncaught++)
+    const { man } = loop(create, {
+      onConnected: () => {
+        const signal = Object.create(AbortSignal.prototype, {
+          aborted: { value: false },
+          addEventListener: { value: () => {} },
+          removeEventListener: {
+            value: () => {
+              throw new Error('of the signal')
+            },
+          },
+        })
+        man.connect(man.listen('127.0.0.1:0').address, { signal })
+        void man.stop({ flush: how === 'flush', timeout: 100 }).then(() => {
+          console.log(`${uncaught} uncaught, stopped`)
+          process.removeAllListeners('uncaughtException')
+        })
+      },
+    })
+  },
+
+  /** C90: a list that throws for the first of two peers. */
+  'list-throws'({ create }) {
+    let asked = 0
+    let uncaught = 0
+    process.on('uncaughtException', () => void uncaught++)
+    const blockList = {
+      check() {
+        if (++asked === 1) throw new Error('of the list')
+        return false
+      },
+    }
+    const man = create({
+      onConnected: (id) => void man.send(id, 'x'),
+      // The first peer's end is told before, or after, that of the second.
+      onEof: (id) => void man.close(id),
+      onError: (id) => void man.close(id),
+      onData: () => {
+        const { accepted, refused } = man.stats()
+        console.log(`${uncaught} uncaught, ${accepted} accepted, ${refused} refused`)
+        void man.stop().then(() => process.exit())
+      },
+    })
+    const { address } = man.listen('127.0.0.1:0', { blockList })
+    man.connect(address)
+    man.connect(address)
+  },
+
+  /** C90: lists that answer with promises. */
+  'list-promises'({ create }) {
+    const codes: string[] = []
+    let ended = 0
+    process.on('uncaughtException', (error) => void codes.push((error as SockError).code))
+    const answer = (): boolean => Promise.resolve(false) as never
+    const man = create({
+      onEof: (id) => void man.close(id),
+      onError: (id) => void man.close(id),
+      onClosed: () => {
+        if (++ended < 2) return
+        const { accepted, refused } = man.stats()
+        console.log(`${codes.length} ${[...new Set(codes)]}, ${accepted} accepted, ${refused} refused`)
+        void man.stop().then(() => process.exit())
+      },
+    })
+    man.connect(man.listen('127.0.0.1:0', { allowList: { check: answer } }).address)
+    man.connect(man.listen('127.0.0.1:0', { blockList: { check: answer } }).address)
+  },
+
   'gone-stopped'({ create }) {
     const { man } = loop(create, { onConnected: () => void man.stop() })
   },

@@ -218,7 +218,7 @@ export const sending: readonly Case[] = [
     },
   },
   {
-    title: 'C59 empty data sends nothing and makes no system call; what is no Uint8Array is refused',
+    title: 'C59 empty data sends nothing and makes no system call; what is no text and no bytes is refused',
     async run(trial) {
       const watched = trial.open()
       const { man } = watched
@@ -228,20 +228,15 @@ export const sending: readonly Case[] = [
       const before = man.stats()
       for (let n = 0; n < 500; n++) {
         assert.equal(man.send(id, new Uint8Array(0)), true)
+        assert.equal(man.send(id, ''), true)
         assert.equal(man.send(id, new Uint8Array(0), { borrow: true, more: true }), true)
       }
       const after = man.stats()
       assert.deepEqual([after.sends, after.bytesSent], [before.sends, before.bytesSent])
       // A network thread may meanwhile make some of its own: it has just met this connection.
       const syscalls = after.syscalls - before.syscalls
-      assert.ok(syscalls < 10, `${syscalls} system calls in 1000 empty sends`)
-      for (const data of [
-        'text',
-        [1],
-        new ArrayBuffer(1),
-        new Uint16Array(1),
-        undefined,
-      ] as unknown as Uint8Array[]) {
+      assert.ok(syscalls < 10, `${syscalls} system calls in 1500 empty sends`)
+      for (const data of [1, [1], {}, null, undefined] as unknown as Uint8Array[]) {
         throwsCode('ERR_INVALID_ARG_TYPE', () => man.send(id, data))
       }
       man.send(id, Buffer.from('b'))

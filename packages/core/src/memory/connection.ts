@@ -1,6 +1,7 @@
 import type { AbortWatch } from '../abort-watch'
 import type { SockAddr } from '../address'
 import { SockError } from '../errors'
+import { Fifo } from '../fifo'
 import type { ConnectionHandlers } from '../handlers'
 import { FLUSH_TIMEOUT, type ResolvedSockManOptions } from '../options'
 import { isReceiveMemory } from '../receive-memory'
@@ -26,6 +27,8 @@ export const State = {
   ended: 5,
 } as const
 
+/** Beyond so many that are not reached, the last of them is put off: no limit counts them. */
+const MOST_MARKS = 1024
 const EFAULT = -14
 const ETIMEDOUT = -110
 
@@ -42,12 +45,17 @@ export interface ConnectionHome {
   /** The id is at its end. */
   leave(connection: Connection, outcome: 'connectFailed' | 'closed', error?: SockError): void
   joined(connection: Connection, outcome: 'accepted' | 'connected'): void
+  /** It has failed, and its owner is about to be told. */
+  failed(connection: Connection, error: SockError): void
 }
 
 /** Totals of a SockMan. */
 export interface Counts {
   accepted: number
   connected: number
+  refused: number
+  connectsFailed: number
+  broken: number
   bytesReceived: number
   bytesSent: number
   chunksReceived: number
@@ -63,6 +71,7 @@ export class Connection implements EndpointOwner, Target {
   readonly id: ConnectionId
   readonly endpoint: Endpoint
   state: number
+  handlers: ConnectionHandlers
   /** It waits to be looked at. */
   listed = false
   corked = false
@@ -71,8 +80,9 @@ export class Connection implements EndpointOwner, Target {
   /** Of its connect, while that is pending. */
   watch: AbortWatch | undefined
   readonly #home: ConnectionHome
-  readonly #handlers: ConnectionHandlers
   #queue: SendQueue | undefined
+  /** How many bytes the kernel is to have before `onSent` tells. */
+  readonly #marks = new Fifo<number>()
   #paused = false
   #shutdown = false
   #awaitsReady = false
@@ -99,7 +109,7 @@ export class Connection implements EndpointOwner, Target {
     this.id = id
     this.endpoint = endpoint
     this.state = state
-    this.#handlers = handlers
+    this.handlers = handlers
     endpoint.owner = this
   }
 
@@ -119,8 +129,13 @@ export class Connection implements EndpointOwner, Target {
   changed(): void {
     if (this.state === State.ended) return
     // What waits in the kernel of a paused connection is nobody's business, unless it broke.
+    const owes = this.#awaitsReady || this.#marks.length > 0
     const quiet =
-      this.#paused && this.state === State.open && this.endpoint.error === 0 && this.queuedBytes === 0
+      this.#paused &&
+      this.state === State.open &&
+      this.endpoint.error === 0 &&
+      this.queuedBytes === 0 &&
+      !owes
     if (!quiet) this.#home.enlist(this)
   }
 
@@ -150,11 +165,11 @@ export class Connection implements EndpointOwner, Target {
 
   // ---- What the owner asks for ----
 
-  send(data: Uint8Array, borrow: boolean, more: boolean): boolean {
+  send(data: Uint8Array, borrow: boolean, more: boolean, notify: boolean): boolean {
     const { copyThreshold, sendHighWater } = this.#home.options
     this.#home.counts.sends++
     const small = !borrow && data.length <= copyThreshold
-    if (small && this.queuedBytes + data.length <= sendHighWater && this.#home.cork(this)) {
+    if (small && !notify && this.queuedBytes + data.length <= sendHighWater && this.#home.cork(this)) {
       this.#queueUp().copy(data, 0)
       this.#more = more
       return true
@@ -169,8 +184,18 @@ export class Connection implements EndpointOwner, Target {
     }
     const room = this.queuedBytes <= sendHighWater
     if (!room || borrow) this.#awaitsReady = true
+    if (notify) this.notify()
     if ((this.#awaitsReady && this.queuedBytes === 0) || this.endpoint.error !== 0) this.#home.enlist(this)
     return room
+  }
+
+  /** The kernel is to have what was sent by now before `onSent`. */
+  notify(): void {
+    this.flush()
+    const mark = this.#bytesSent + this.queuedBytes
+    if (this.#marks.length < MOST_MARKS) this.#marks.add(mark)
+    else this.#marks.last = mark
+    this.#home.enlist(this)
   }
 
   #queueUp(): SendQueue {
@@ -281,8 +306,10 @@ export class Connection implements EndpointOwner, Target {
     this.#expired = false
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
+    // A subscriber has closed it: only that is told.
+    if ((this.state as number) !== State.open) return false
     try {
-      this.#handlers.connected(this.id, endpoint.me, endpoint.them)
+      this.handlers.connected(this.id, endpoint.me, endpoint.them)
     } finally {
       this.#unwatch()
     }
@@ -295,7 +322,7 @@ export class Connection implements EndpointOwner, Target {
     this.state = State.ended
     this.#home.leave(this, 'connectFailed', error)
     try {
-      this.#handlers.connectFailed(this.id, error)
+      this.handlers.connectFailed(this.id, error)
     } finally {
       this.#unwatch()
     }
@@ -305,11 +332,15 @@ export class Connection implements EndpointOwner, Target {
   #visitOpen(): boolean {
     const { endpoint } = this
     if (!this.flush()) return this.#fail(EFAULT, 'send')
-    if (this.#awaitsReady && this.queuedBytes === 0) {
+    const told = this.#takeMarks()
+    if (told) this.handlers.sent(this.id, this.#bytesSent)
+    // Not after another `onSent`, which its handler may ask for each time.
+    if (this.state === State.open && this.#awaitsReady && this.queuedBytes === 0) {
       this.#awaitsReady = false
-      this.#handlers.readyToSend(this.id)
+      this.handlers.readyToSend(this.id)
       return true
     }
+    if (told) return true
     const { available } = endpoint
     if (endpoint.error !== 0 && (this.#paused || available === 0)) {
       return this.#fail(endpoint.error, this.queuedBytes > 0 ? 'send' : 'recv')
@@ -321,7 +352,15 @@ export class Connection implements EndpointOwner, Target {
     }
     if (this.#eof || !endpoint.atEnd) return false
     this.#eof = true
-    return this.#handlers.eof(this.id) || this.#closeItself(true)
+    return this.handlers.eof(this.id) || this.#closeItself(true)
+  }
+
+  /** Whether the kernel has what an owner waits for. */
+  #takeMarks(): boolean {
+    const marks = this.#marks
+    const waiting = marks.length
+    while (marks.length > 0 && marks.first! <= this.#bytesSent) marks.take()
+    return marks.length < waiting
   }
 
   #receive(): void {
@@ -333,7 +372,7 @@ export class Connection implements EndpointOwner, Target {
     this.#bytesReceived += data.length
     this.#lastReceive = world.clock.now + world.clock.epoch
     try {
-      this.#handlers.data(this.id, data)
+      this.handlers.data(this.id, data)
     } finally {
       buffer.spoil(data)
     }
@@ -348,7 +387,10 @@ export class Connection implements EndpointOwner, Target {
     })
     this.state = State.failed
     this.#queue = undefined
-    return this.#handlers.error(this.id, error) || this.#closeItself(false)
+    this.#home.failed(this, error)
+    // A subscriber may have closed it.
+    if ((this.state as number) !== State.failed) return false
+    return this.handlers.error(this.id, error) || this.#closeItself(false)
   }
 
   /** There was no handler to tell. */
@@ -365,7 +407,7 @@ export class Connection implements EndpointOwner, Target {
     this.#unlimit()
     this.state = State.ended
     this.#home.leave(this, 'closed')
-    if (!this.refused) this.#handlers.closed(this.id, this.#unsent)
+    if (!this.refused) this.handlers.closed(this.id, this.#unsent)
     return true
   }
 

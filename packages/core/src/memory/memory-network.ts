@@ -6,7 +6,7 @@ export type ClockMode = 'virtual' | 'auto' | 'real'
 
 export interface MemoryNetworkOptions {
   /** Decides every latency, chunk length and short write: the same seed and the same calls give the same events. An integer of 32 bits, default 1. */
-  seed?: number
+  seed?: number | undefined
   /**
    * - `'virtual'`, the default: time stands still but for {@link MemoryNetwork.advance}, {@link MemoryNetwork.run} and the
    *   `…Sync` waits of Socks;
@@ -15,24 +15,24 @@ export interface MemoryNetworkOptions {
    *   that the program waits for, and does not wait with it;
    * - `'real'`: that of the machine.
    */
-  clock?: ClockMode
+  clock?: ClockMode | undefined
   /** From host to host one way, ms, or a range that each segment takes its own from; never out of order within a connection. Default `[1, 10]`. Inside a host it is 0.01 to 0.1. */
-  latency?: number | readonly [min: number, max: number]
+  latency?: number | readonly [min: number, max: number] | undefined
   /** Between two hosts and in each direction, bytes per second, shared by their connections; default `Infinity`. Inside a host there is no limit. */
-  bandwidth?: number
+  bandwidth?: number | undefined
   /** What the sender's kernel holds per connection, bytes, 1 to 16 Mi, default 16 Ki. */
-  sendBuffer?: number
+  sendBuffer?: number | undefined
   /** What the receiver's kernel holds per connection, in flight included, bytes, 1 to 16 Mi, default 16 Ki. */
-  receiveBuffer?: number
+  receiveBuffer?: number | undefined
   /** Length of what one receive gives, bytes, or a range: 1 delivers byte by byte. Default `[1, 65536]`, each order of magnitude as likely as the others. */
-  chunk?: number | readonly [min: number, max: number]
+  chunk?: number | readonly [min: number, max: number] | undefined
   /**
    * What a connect to an address of no host meets: `'silence'`, the default, as most of the Internet answers for the dead,
    * so that it ends with `ETIMEDOUT`; `'error'`: a router that says `EHOSTUNREACH`, one round trip later.
    */
-  unreachable?: 'silence' | 'error'
+  unreachable?: 'silence' | 'error' | undefined
   /** How many of the last events {@link MemoryNetwork.trace} keeps, 0 to 1 Mi, default 1 000. */
-  trace?: number
+  trace?: number | undefined
 }
 
 /** One thing that happened on the network. */

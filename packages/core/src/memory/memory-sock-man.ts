@@ -1,9 +1,10 @@
 import { AbortWatch } from '../abort-watch'
-import { SockAddr } from '../address'
+import { type AddressInput, SockAddr } from '../address'
+import { bytesOf, plain, type Sendable } from '../bytes'
 import type { Capabilities } from '../capabilities'
 import { channels } from '../diagnostics'
 import { SockError } from '../errors'
-import { type ConnectionHandlers, Handlers } from '../handlers'
+import { type ConnectionHandlers, Handlers, ReadHandlers } from '../handlers'
 import {
   type ConnectionOptions,
   type ConnectOptions,
@@ -14,11 +15,13 @@ import {
   resolveConnectOptions,
   resolveListenOptions,
   resolveSendOptions,
+  resolveStopOptions,
+  resolveTcpOptions,
   SPARE_SEND,
+  type TcpOptions,
 } from '../options'
 import { checkId, queueFull, stopped, unknownConnection } from '../refusals'
 import { takeDescriptor } from '../releasing'
-import { checkBytes, plain } from '../sock/options'
 import type {
   CloseOptions,
   ConnectionId,
@@ -30,6 +33,7 @@ import type {
   SockMan,
   SockManEvents,
   Stats,
+  StopOptions,
 } from '../sock-man'
 import { Connection, type ConnectionHome, State } from './connection'
 import type { Endpoint } from './endpoint'
@@ -63,6 +67,9 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   readonly counts = {
     accepted: 0,
     connected: 0,
+    refused: 0,
+    connectsFailed: 0,
+    broken: 0,
     bytesReceived: 0,
     bytesSent: 0,
     chunksReceived: 0,
@@ -86,6 +93,8 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #inCallback = false
   #wakeDue = false
   #stopping: Promise<void> | undefined
+  /** While it stops with a flush: ends that. */
+  #drained: (() => void) | undefined
 
   constructor(events: SockManEvents, setup: MemorySetup, kernel: Kernel) {
     this.#handlers = new Handlers(events)
@@ -105,26 +114,30 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   // Getters of the caller's may stop this SockMan. Each call reads what it was given, then looks whether this SockMan
   // runs, and runs none of the caller's code between that and the beginning.
 
-  listen(address: SockAddr | string, options?: ListenOptions): Listener {
+  listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
-    const { events, ...settings } = resolveListenOptions(options)
+    const { events, admits, ...settings } = resolveListenOptions(options)
     const handlers = this.#handlers.or(events)
     this.#assertRunning()
-    return this.#addListener(this.#kernel.listen(to, settings), handlers)
+    return this.#addListener(this.#kernel.listen(to, settings), handlers, admits)
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    const { events } = resolveListenOptions(options)
+    const { events, admits } = resolveListenOptions(options)
     const handlers = this.#handlers.or(events)
     const socket = this.#take(sock)
     const listening = socket.takeListening()
-    if (listening) return this.#addListener(listening, handlers)
+    if (listening) return this.#addListener(listening, handlers, admits)
     socket.close()
     throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
-  #addListener(listening: Listening, handlers: ConnectionHandlers): Listener {
-    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers)
+  #addListener(
+    listening: Listening,
+    handlers: ConnectionHandlers,
+    admits: (them: SockAddr) => boolean,
+  ): Listener {
+    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers, admits)
     this.#listeners.add(listener)
     listener.changed()
     this.#publishListener('listening', listening.address)
@@ -144,7 +157,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Connections ----
 
-  connect(address: SockAddr | string, options?: ConnectOptions): ConnectionId {
+  connect(address: AddressInput, options?: ConnectOptions): ConnectionId {
     const to = SockAddr.from(address)
     const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
     const handlers = this.#handlers.or(events)
@@ -202,23 +215,44 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const endpoint = listener.listening.accept()
     if (!endpoint) return false
     this.counts.syscalls++
+    if (!this.#isAdmitted(endpoint, listener)) return true
     const connection = this.#begin(endpoint, State.open, listener.handlers)
     this.joined(connection, 'accepted')
     const { id } = connection
+    // A subscriber has closed it: its owner has not heard of it.
+    if (connection.state !== State.open) {
+      connection.refused = true
+      return true
+    }
     let wanted = true
     try {
       wanted = listener.handlers.accepted(id, endpoint.me, endpoint.them, listener)
     } finally {
+      if (!wanted) this.counts.refused++
       if (!wanted && connection.state === State.open) {
         connection.state = State.ended
         endpoint.close()
-        this.#remove(connection)
+        this.leave(connection, 'closed')
       } else {
         connection.refused = !wanted
         connection.changed()
       }
     }
     return true
+  }
+
+  /** What the listener's lists say, which are code of the caller's: where they throw, the peer is not admitted. */
+  #isAdmitted(endpoint: Endpoint, listener: MemoryListener): boolean {
+    let admitted = false
+    try {
+      admitted = listener.admits(endpoint.them) && !this.#stopping
+    } finally {
+      if (!admitted) {
+        this.counts.refused++
+        endpoint.close()
+      }
+    }
+    return admitted
   }
 
   joined({ id, endpoint }: Connection, event: 'accepted' | 'connected'): void {
@@ -228,9 +262,16 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     channels.connection.publish({ event, backend: this.selection.backend, id, me, them })
   }
 
+  failed({ id }: Connection, error: SockError): void {
+    this.counts.broken++
+    if (!channels.connection.hasSubscribers) return
+    channels.connection.publish({ event: 'error', backend: this.selection.backend, id, error })
+  }
+
   leave(connection: Connection, event: 'connectFailed' | 'closed', error?: SockError): void {
+    if (event === 'connectFailed') this.counts.connectsFailed++
     this.#remove(connection)
-    if (connection.refused || !channels.connection.hasSubscribers) return
+    if (!channels.connection.hasSubscribers) return
     const { id, unsentBytes } = connection
     const more = error ? { error } : { unsentBytes }
     channels.connection.publish({ event, backend: this.selection.backend, id, ...more })
@@ -238,27 +279,29 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   #remove(connection: Connection): void {
     this.#connections.delete(connection.id)
+    if (this.#connections.size === 0) this.#drained?.()
     // There is room for one that waits.
     if (this.options.maxConnections > 0) for (const listener of this.#listeners) listener.changed()
   }
 
   // ---- Calls on a connection ----
 
-  send(id: ConnectionId, given: Uint8Array, options?: SendOptions): boolean {
-    // A getter of the caller's may close the id or take the data's memory away, so it runs first; and a subclass may say
-    // more than there is of its length.
-    const { borrow, more } = resolveSendOptions(options)
-    checkBytes('data', given)
-    const data = plain(given)
+  send(id: ConnectionId, given: Sendable, options?: SendOptions): boolean {
+    // A getter of the caller's may close the id or take the data's memory away, so it runs first.
+    const { borrow, more, notify } = resolveSendOptions(options)
+    const data = plain(bytesOf('data', given))
     this.#assertRunning()
     checkId(id)
     const connection = this.#connections.get(id)
     if (!connection || connection.state >= State.closing) throw unknownConnection(id)
     if (connection.state === State.failed) return false
     if (connection.isShutdown) throw SockError.fromErrno(-32, 'send')
-    if (data.length === 0) return true
+    if (data.length === 0) {
+      if (notify) connection.notify()
+      return true
+    }
     this.#assertRoom(connection, data.length)
-    return connection.send(data, borrow, more)
+    return connection.send(data, borrow, more, notify)
   }
 
   #assertRoom(connection: Connection, length: number): void {
@@ -296,6 +339,19 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     const connection = this.#find(id)
     connection?.close(resolved)
     return connection !== undefined
+  }
+
+  setEvents(id: ConnectionId, events?: SockManEvents): boolean {
+    const handlers = this.#handlers.or(events === undefined ? undefined : new ReadHandlers(events))
+    const connection = this.#find(id)
+    if (connection) connection.handlers = handlers
+    return connection !== undefined
+  }
+
+  /** The network in memory has nothing that they would change. */
+  setOptions(id: ConnectionId, options: TcpOptions): boolean {
+    resolveTcpOptions(options)
+    return this.#find(id) !== undefined
   }
 
   /** The connection of an id that its owner may still use. */
@@ -354,7 +410,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       if (!this.#stopping) this.#endBatch()
     }
     this.#inBatch = false
-    if (this.#ready.length > 0 && !this.#stopping) this.#wake()
+    if (this.#ready.length > 0 && (!this.#stopping || this.#drained)) this.#wake()
     return events > 0
   }
 
@@ -394,15 +450,35 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   // ---- Ending ----
 
-  stop(): Promise<void> {
-    if (this.#stopping) return this.#stopping
+  stop(options?: StopOptions): Promise<void> {
+    const { flush, timeout } = resolveStopOptions(options)
+    if (this.#stopping) {
+      if (!flush) this.#drained?.()
+      return this.#stopping
+    }
     // First, for what closing runs of the caller's may call `stop` again.
     let begin!: () => void
     this.#stopping = new Promise((resolve) => {
-      begin = () => resolve(this.#stop())
+      begin = () => resolve(flush ? this.#drain(timeout).then(() => this.#stop()) : this.#stop())
     })
     begin()
     return this.#stopping
+  }
+
+  /** Until all connections are gone, or another `stop`. */
+  #drain(timeout: number): Promise<void> {
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = () => {
+        this.#drained = undefined
+        resolve()
+      }
+    })
+    for (const listener of this.#listeners) listener.close()
+    for (const connection of this.#connections.values()) {
+      if (connection.state !== State.closing) connection.close({ flush: true, timeout, reset: false })
+    }
+    if (this.#connections.size === 0) this.#drained?.()
+    return drained
   }
 
   /** Needs no clock: nothing of it happens on the network. */
@@ -431,6 +507,17 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   // ---- Observation ----
+
+  connections(): ConnectionId[] {
+    return [...this.#connections.values()].filter(({ state }) => state < State.closing).map(({ id }) => id)
+  }
+
+  addresses(id: ConnectionId): { readonly me: SockAddr | undefined; readonly them: SockAddr } {
+    const connection = this.#find(id)
+    if (!connection) throw unknownConnection(id)
+    const { me, them } = connection.endpoint
+    return { me: connection.state === State.connecting ? undefined : me, them }
+  }
 
   stats(): Stats {
     const queuedBytes = this.#queuedInAll()
@@ -463,10 +550,18 @@ class MemoryListener implements Listener {
   readonly id: number
   readonly listening: Listening
   readonly handlers: ConnectionHandlers
+  readonly admits: (them: SockAddr) => boolean
   listed = false
   readonly #man: MemorySockMan
 
-  constructor(man: MemorySockMan, id: number, listening: Listening, handlers: ConnectionHandlers) {
+  constructor(
+    man: MemorySockMan,
+    id: number,
+    listening: Listening,
+    handlers: ConnectionHandlers,
+    admits: (them: SockAddr) => boolean,
+  ) {
+    this.admits = admits
     this.#man = man
     this.id = id
     this.listening = listening

@@ -1,3 +1,4 @@
+import { type Bytes, viewOf } from '../bytes'
 import { markReceiveMemory } from '../receive-memory'
 import type { Endpoint } from './endpoint'
 
@@ -24,11 +25,11 @@ export class ReceiveBuffer {
   }
 
   /** A view of what a read gives; there must be something to read. */
-  read(endpoint: Endpoint): Uint8Array {
+  read(endpoint: Endpoint): Bytes {
     // A transferred or detached one is replaced (C77).
     if (this.#bytes.length === 0) this.#bytes = this.#allocate()
     const at = 1 + 2 * (this.#turn++ % OFFSETS)
-    return new Uint8Array(this.#bytes.buffer, at, endpoint.read(this.#bytes, at, this.#most))
+    return viewOf(this.#bytes.buffer, at, endpoint.read(this.#bytes, at, this.#most))
   }
 
   /** The view is not to be used any more. */

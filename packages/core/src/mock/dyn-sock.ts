@@ -24,11 +24,11 @@ export interface Pipes {
 
 export interface DynSockOptions {
   /** Default: a new one. Pipes given are of the same clock. */
-  clock?: MockClock
+  clock?: MockClock | undefined
   /** Default: empty ones without limit. */
-  pipes?: Pipes
+  pipes?: Pipes | undefined
   /** What another one released. Default: a number of its own. */
-  fd?: number
+  fd?: number | undefined
 }
 
 const EAGAIN = errnoOf('EAGAIN')

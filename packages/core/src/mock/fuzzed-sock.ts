@@ -76,7 +76,7 @@ export class FuzzedSock extends MockSock {
     const count = this.#source.integer(1, kind < 128 ? length : Math.min(length, 16))
     const bytes = buffer.subarray(0, count)
     this.#source.fill(bytes)
-    if (peek) this.#peeked = bytes.slice()
+    if (peek) this.#peeked = new Uint8Array(bytes) // what `slice` of a Buffer is not: a copy
     return count
   }
 

@@ -1,4 +1,4 @@
-import { describe, invalidArgument, SockError } from '../errors'
+import { invalidArgument } from '../errors'
 import { ThreadInterrupt } from '../interrupt'
 import { isInstance, isSignal } from '../objects'
 import { checkKeys, integer } from '../options'
@@ -22,9 +22,9 @@ export interface SendCompleteOptions extends WaitOptions {
 /** Of `recvUntilTerminator`. */
 export interface RecvUntilTerminatorOptions extends SendCompleteOptions {
   /** Most bytes, the terminator included: 1 to 2^31 - 1, default 65 536. */
-  maxData?: number
+  maxData?: number | undefined
   /** The result as a string, invalid UTF-8 an error; bytes without it. */
-  encoding?: 'utf8'
+  encoding?: 'utf8' | undefined
 }
 
 /** Whether it is time to stop, and the signal that says when. */
@@ -44,7 +44,7 @@ export function resolveStop(signal: StopSignal | undefined): Stop {
     const stopped = (): boolean => signal.interrupted || turn.aborted
     return { signal: turn, interrupt: signal, stopped }
   }
-  if (typeof AbortSignal !== 'undefined' && isSignal(signal)) {
+  if (isSignal(signal)) {
     return { signal, interrupt: undefined, stopped: () => signal.aborted }
   }
   throw invalidArgument(
@@ -107,52 +107,4 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
 /** @throws SockError `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` */
 export function checkEvents(name: string, value: unknown): number {
   return checkInteger(name, value, 0, RecvEvent | SendEvent | ErrorEvent)
-}
-
-/** @throws SockError `ERR_INVALID_ARG_TYPE` for what is no Uint8Array, or whose memory is detached */
-export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (!isUint8Array(value)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a Uint8Array', value)
-  }
-  if (value.byteLength === 0 && isDetached(value.buffer)) {
-    throw new SockError(`${name} must have its memory, this ${describe(value)} is detached`, {
-      code: 'ERR_INVALID_ARG_TYPE',
-    })
-  }
-}
-
-/**
- * Also one of another realm: where tests run in a vm context, as in Jest, TextEncoder and Buffer are from outside. Runs no
- * code of the caller's.
- */
-function isUint8Array(value: unknown): value is Uint8Array {
-  return typeName.call(value) === 'Uint8Array'
-}
-
-/** What typed arrays themselves say, whatever a subclass says. */
-function own<T>(name: keyof Uint8Array | typeof Symbol.toStringTag): () => T {
-  return Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)!.get!
-}
-const typeName = own<string | undefined>(Symbol.toStringTag)
-const length = own<number>('length')
-const buffer = own<ArrayBuffer>('buffer')
-const byteOffset = own<number>('byteOffset')
-
-export function lengthOf(view: Uint8Array): number {
-  return length.call(view)
-}
-
-/** The same bytes as a plain Uint8Array. */
-export function plain(view: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer.call(view), byteOffset.call(view), lengthOf(view))
-}
-
-/** `ArrayBuffer.prototype.detached` is not in Node 20. */
-function isDetached(buffer: ArrayBufferLike): boolean {
-  try {
-    new Uint8Array(buffer)
-    return false
-  } catch {
-    return true
-  }
 }

@@ -85,7 +85,7 @@ class Received {
 
   /** All of them and `last`, in memory of their own and no more. */
   with(last: Uint8Array): Uint8Array {
-    if (this.length === 0) return last.slice()
+    if (this.length === 0) return new Uint8Array(last)
     const whole = new Uint8Array(this.length + last.length)
     whole.set(this.bytes())
     whole.set(last, this.length)

@@ -21,7 +21,10 @@ function connect(options: MemoryNetworkOptions, serverEvents: SockManEvents = {}
   const [a, b] = [network.host('10.0.0.1'), network.host('10.0.0.2')]
   const chunks: Uint8Array[] = []
   const events: string[] = []
-  const server = a.createSockMan({ onData: (_, data) => void chunks.push(data.slice()), ...serverEvents })
+  const server = a.createSockMan({
+    onData: (_, data) => void chunks.push(new Uint8Array(data)),
+    ...serverEvents,
+  })
   server.listen(`10.0.0.1:${PORT}`)
   const client = b.createSockMan({
     onConnected: () => void events.push(`connected at ${network.now()}`),

@@ -365,7 +365,7 @@ async function adopted(seed: number): Promise<string> {
   })
   const man = a.createSockMan({
     onData: (id, data) => {
-      chunks.push(data.slice())
+      chunks.push(new Uint8Array(data))
       man.send(id, data)
     },
     onEof: (id) => {

@@ -51,12 +51,15 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::admit>("admit"),
                                       Base::template entry<&Binding::reject>("reject"),
                                       Base::template entry<&Binding::established>("established"),
+                                      Base::template entry<&Binding::setOptions>("setOptions"),
                                       Base::template entry<&Binding::start>("start"),
                                       Base::template entry<&Binding::flush>("flush"),
                                       Base::template entry<&Binding::send>("send"),
                                       Base::template entry<&Binding::pump>("pump"),
                                       Base::template entry<&Binding::queued>("queued"),
                                       Base::template entry<&Binding::queuedInAll>("queuedInAll"),
+                                      Base::template entry<&Binding::sent>("sent"),
+                                      Base::template entry<&Binding::notify>("notify"),
                                       Base::template entry<&Binding::abandon>("abandon"),
                                       Base::template entry<&Binding::hold>("hold"),
                                       Base::template entry<&Binding::resume>("resume"),
@@ -215,7 +218,7 @@ class Binding : public Exported<Binding<E>> {
   /// [noDelay, keepAlive, keepAliveInterval, keepAliveCount, userTimeout]
   static void tcpOptions(const Napi::Value& value, ConnectionOptions& options) {
     const Napi::Array array = value.As<Napi::Array>();
-    options.noDelay = integer(array[0u]) != 0;
+    options.noDelay = integer(array[0u]);
     options.keepAlive = integer(array[1u]);
     options.keepAliveInterval = integer(array[2u]);
     options.keepAliveCount = integer(array[3u]);
@@ -241,11 +244,11 @@ class Binding : public Exported<Binding<E>> {
     auto fd = adoptStream(integer(info[0]), true, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
-    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
+    if (const auto failure = applyTo(fd->get(), info, warnings)) return undefined(*failure);
     return watch({std::move(*fd), SocketFile()}, true, warnings);
   }
-  /// What the owner wants of a socket that somebody else has made: (fd, TCP options).
-  std::optional<Failure> applyAdopted(int fd, const Info& info, Warnings& warnings) {
+  /// What the owner wants of a socket that is there: (…, TCP options).
+  std::optional<Failure> applyTo(int fd, const Info& info, Warnings& warnings) {
     ConnectionOptions options;
     tcpOptions(info[1], options);
     const auto local = localAddress(fd);
@@ -333,7 +336,7 @@ class Binding : public Exported<Binding<E>> {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
     Warnings warnings;
-    if (const auto failure = applyAdopted(fd->get(), info, warnings)) return undefined(*failure);
+    if (const auto failure = applyTo(fd->get(), info, warnings)) return undefined(*failure);
     if (const auto failure = begin()) return undefined(*failure);
     Connection* c = open(std::move(*fd), kAdopted);
     if (!c) return undefined({connections_.why(), "adopt"});
@@ -385,6 +388,13 @@ class Binding : public Exported<Binding<E>> {
     result.Set(1u, peer.text());
     return result;
   }
+  /// (slot of an open connection, TCP options): throws for the first that could not be set
+  Napi::Value setOptions(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    const int fd = connection(info[0]).fd.get();
+    Warnings warnings;
+    if (const auto failure = applyTo(fd, info, warnings)) return undefined(*failure);
+    return warnings.empty() ? env_.Undefined() : undefined({warnings.front().error, "setsockopt"});
+  }
   /// (slot)
   Napi::Value start(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::start); }
   Napi::Value hold(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::hold); }
@@ -433,6 +443,15 @@ class Binding : public Exported<Binding<E>> {
     const auto& loop = loop_->counters();
     const auto done = static_cast<int64_t>(loop.bytesSent.get() + loop.dropped.get());
     return Napi::Number::New(env_, static_cast<double>(sending_.handed() + sending_.waiting() - done));
+  }
+
+  /// (slot) → bytes that the kernel has
+  Napi::Value sent(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    return Napi::Number::New(env_, static_cast<double>(connection(info[0]).shared.bytesSent.get()));
+  }
+  /// (slot, bytes sent): a `drained` record then, or when the queue is empty
+  Napi::Value notify(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    return post(info, Op::notify, 0, static_cast<int64_t>(size(info[1])));
   }
 
   /// (slot): nothing that waits here is sent any more

@@ -96,6 +96,7 @@ enum class Op : uint8_t {
   hold,      // connection: JavaScript holds data for it, receive no more
   resume,    // connection; amount = held bytes that were delivered
   close,     // connection; value = CloseFlag, amount = ms of a flush
+  notify,    // connection; amount = bytes sent, at which `drained` is to be told
   stop,      // everything was closed: end once the last is gone
 };
 

@@ -35,6 +35,7 @@ struct Ports {
       std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
       size_t queueOffset = 0;       // bytes of the first chunk that are sent
       int64_t undelivered = 0;
+      int64_t mark = 0;           // bytes sent, at which JavaScript wants a `drained` record; 0 for none
       uint32_t waitingPlace = 0;  // among those that wait for `goOn`
       int latched = 0;            // first permanent error of either direction (N15)
       int connectError = 0;

@@ -261,7 +261,11 @@ class SockLoop {
     if (count > 0) consume(c, static_cast<size_t>(count));
     if (c.driving.failed) return dropQueue(c);
     if (count > 0) {
-      if (!c.driving.queue.empty()) return sendQueued(c);
+      if (!c.driving.queue.empty()) {
+        tellMark(c);
+        return sendQueued(c);
+      }
+      c.driving.mark = 0;
       push({.event = Event::drained, .slot = c.name.slot});
       return shutdownIfDrained(c);
     }
@@ -312,6 +316,13 @@ class SockLoop {
     if (hadRoom && !ring_.hasRoom()) counters_.overflows.add();
   }
 
+  /// An empty queue is told of anyway.
+  void tellMark(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.mark == 0 || static_cast<int64_t>(c.shared.bytesSent.get()) < c.driving.mark) return;
+    c.driving.mark = 0;
+    push({.event = Event::drained, .slot = c.name.slot});
+  }
+
   /// What JavaScript asks about a connection that is there.
   void executeOn(Connection& c, Command& command) SOCKMAN_REQUIRES(drivingThread) {
     switch (command.op) {
@@ -326,6 +337,9 @@ class SockLoop {
       case Op::shutdown:
         c.driving.shutdownWanted = true;
         return shutdownIfDrained(c);
+      case Op::notify:
+        c.driving.mark = command.amount;
+        return tellMark(c);
       case Op::fail:
         return sendFailed(c, command.value);
       case Op::hold:

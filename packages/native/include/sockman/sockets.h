@@ -18,12 +18,13 @@
 
 namespace sockman {
 
+/// -1 for what stays as the socket has it.
 struct ConnectionOptions {
-  bool noDelay = true;
-  int keepAlive = 0;          // seconds, 0 = off
-  int keepAliveInterval = 1;  // seconds
-  int keepAliveCount = 10;
-  int userTimeout = 0;  // ms, 0 = the kernel's
+  int noDelay = -1;
+  int keepAlive = -1;          // seconds, 0 = off
+  int keepAliveInterval = -1;  // seconds
+  int keepAliveCount = -1;
+  int userTimeout = -1;  // ms, 0 = the kernel's
 };
 
 struct ListenOptions : ConnectionOptions {
@@ -43,18 +44,19 @@ inline void setOption(int fd, int level, int name, int value, const char* what, 
 /// TCP options of a connection; on a listener, Linux hands them down to what it accepts (N17).
 inline void applyOptions(int fd, int family, const ConnectionOptions& options, Warnings& warnings) {
   if (family != AF_INET && family != AF_INET6) return;
-  if (options.noDelay) setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY", warnings);
-  if (options.keepAlive > 0) {
-    setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", warnings);
+  const auto set = [&](int level, int name, int value, const char* what) {
+    if (value >= 0) setOption(fd, level, name, value, what, warnings);
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, options.noDelay, "TCP_NODELAY");
+  set(SOL_SOCKET, SO_KEEPALIVE, std::min(options.keepAlive, 1), "SO_KEEPALIVE");
 #ifdef TCP_KEEPIDLE
-    setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepAlive, "TCP_KEEPIDLE", warnings);
-    setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepAliveInterval, "TCP_KEEPINTVL", warnings);
-    setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, options.keepAliveCount, "TCP_KEEPCNT", warnings);
+  // 0 is no time, but the end of the probes.
+  if (options.keepAlive > 0) set(IPPROTO_TCP, TCP_KEEPIDLE, options.keepAlive, "TCP_KEEPIDLE");
+  set(IPPROTO_TCP, TCP_KEEPINTVL, options.keepAliveInterval, "TCP_KEEPINTVL");
+  set(IPPROTO_TCP, TCP_KEEPCNT, options.keepAliveCount, "TCP_KEEPCNT");
 #endif
-  }
 #ifdef TCP_USER_TIMEOUT
-  if (options.userTimeout > 0)
-    setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.userTimeout, "TCP_USER_TIMEOUT", warnings);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, options.userTimeout, "TCP_USER_TIMEOUT");
 #endif
 }
 
