@@ -202,9 +202,12 @@ export class Sending {
 
   // ---- Records ----
 
-  /** There is a connection now. What was lent before is still here, and no record of the engine's would ask for it. */
+  /**
+   * There is a connection now. What was lent before is still here, and no record of the engine's would ask for it, nor for
+   * a mark at nothing. */
   onConnected(slot: number): void {
-    if ((this.#connections.flags[slot]! & Flag.borrowing) !== 0) this.#turn.startWith(slot)
+    if ((this.#connections.flags[slot]! & Flag.borrowing) !== 0 || this.#marks.has(slot))
+      this.#turn.startWith(slot)
   }
 
   /** The engine's queue is empty, or a mark is reached; answers how many events it delivered. */

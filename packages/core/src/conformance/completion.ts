@@ -89,6 +89,11 @@ export const completion: readonly Case[] = [
       assert.deepEqual(log.life(id).events, ['connected', 'sent'])
       assert.equal(`${await peer.receive(5)}`, 'early')
 
+      const empty = man.connect(server.address)
+      man.send(empty, '', { notify: true })
+      await log.until('nothing to be told', () => log.had(empty, 'sent'))
+      assert.deepEqual(log.life(empty).events, ['connected', 'sent'])
+
       const failing = man.connect(await trial.network.refusing())
       man.send(failing, 'lost', { notify: true })
       await log.event(failing, 'connectFailed')
