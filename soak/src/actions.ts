@@ -39,7 +39,7 @@ function send(caller: Caller, connection: Connection, length: number, borrow: bo
     connection.note('send()')
     const [more, notify] = [caller.world.random.next() < 0.1, caller.world.random.next() < 0.15]
     caller.man.send(id, bytes, { borrow, more, notify })
-    if (notify && length > 0) connection.notifyDue = true
+    if (notify) connection.notifyDue = true
     if (connection.gone) caller.fault(`send to ${connection}, which is ${state}, was taken`)
     if (connection.shut && state !== 'error' && length > 0 && !connection.hadError)
       caller.fault(`send to ${connection} after shutdown was taken`)
