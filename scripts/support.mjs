@@ -34,6 +34,12 @@ export const SUPPORT = {
         sometimes: true,
       },
       {
+        title: 'C90 where a list throws',
+        reason:
+          'the process of this case is not told to have ended: in the middle of the suite only; alone, and started by hand, the case passes',
+        sometimes: true,
+      },
+      {
         title: 'C79 adopt refuses what is no connected socket',
         reason: 'the numbers of node:fs are no descriptors on Deno, so the file to be refused is not there',
       },

@@ -320,7 +320,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       onData: () => {
         const { accepted, refused } = man.stats()
         console.log(`${uncaught} uncaught, ${accepted} accepted, ${refused} refused`)
-        void man.stop().then(() => process.exit())
+        void man.stop()
       },
     })
     const { address } = man.listen('127.0.0.1:0', { blockList })
@@ -341,7 +341,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
         if (++ended < 2) return
         const { accepted, refused } = man.stats()
         console.log(`${codes.length} ${[...new Set(codes)]}, ${accepted} accepted, ${refused} refused`)
-        void man.stop().then(() => process.exit())
+        void man.stop()
       },
     })
     man.connect(man.listen('127.0.0.1:0', { allowList: { check: answer } }).address)
