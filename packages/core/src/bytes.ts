@@ -22,7 +22,7 @@ export const viewOf: ToBytes = Buffer
   ? (memory, offset, length) => Buffer.from(memory, offset, length)
   : (memory, offset, length) => new Uint8Array(memory, offset, length) as Bytes
 
-/** The same of a copy. */
+/** A copy of the bytes, as a view is given to owners. */
 export function copyOf(view: Uint8Array): Bytes {
   const { buffer } = new Uint8Array(view)
   return viewOf(buffer, 0, buffer.byteLength)
@@ -73,7 +73,7 @@ export function lengthOf(view: Uint8Array): number {
   return typedArray.byteLength(view)
 }
 
-/** The same of its memory. */
+/** The memory of a Uint8Array itself, whatever a subclass says. */
 export function memoryOf(view: Uint8Array): ArrayBufferLike {
   return typedArray.buffer(view)
 }

@@ -130,7 +130,7 @@ const BRAND = Symbol.for('sockman.SockError')
 
 /** Every error this project throws or reports. Tell them apart by `code`, never by message. */
 export class SockError extends Error {
-  /** Whether it is one, also of another copy of this package, which `instanceof` does not know. Never throws. */
+  /** Whether `value` is a SockError, also one of another copy of this package, which `instanceof` does not know. Never throws. */
   static is(value: unknown): value is SockError {
     return isObject(value) && attempt(() => Reflect.get(value, BRAND)) === true
   }

@@ -24,8 +24,8 @@ export function isMap(value: unknown): value is Map<unknown, unknown> {
 }
 
 /**
- * Whether it can be used as an AbortSignal: one of the platform's, or of another realm or a library, which has the same
- * members (jsdom's is no AbortSignal of Node's). Its getters are its owner's code.
+ * Whether `value` can be used as an AbortSignal: a signal of the platform, or of another realm or a library, which has the
+ * same members (jsdom's is no AbortSignal of Node's). The getters of a signal are code of the caller's.
  */
 export function isSignal(value: unknown): value is AbortSignal {
   if (!isObject(value)) return false

@@ -208,7 +208,7 @@ export class ConnectionLife {
     c.states[slot] = State.open
     this.accepted++
     this.#announcer.accepted(id, me, them)
-    // A subscriber has closed it, or stopped this SockMan: its owner has not heard of it.
+    // A subscriber has closed the connection, or stopped this SockMan: the owner has not heard of the connection.
     if (c.states[slot] !== State.open) {
       c.states[slot] = State.refused
       return
@@ -258,7 +258,7 @@ export class ConnectionLife {
     this.#sending.onConnected(slot)
     this.#setPostponed(slot, them)
     this.#announcer.connected(id, me, them)
-    // A subscriber has closed it: only that is told.
+    // A subscriber has closed the connection: the owner is told of the end alone.
     if (c.states[slot] !== State.open) return
     try {
       c.handlers[slot]!.connected(id, me, them)

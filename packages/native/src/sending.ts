@@ -203,8 +203,9 @@ export class Sending {
   // ---- Records ----
 
   /**
-   * There is a connection now. What was lent before is still here, and no record of the engine's would ask for it, nor for
-   * a mark at nothing. */
+   * There is a connection now. The engine has no record that asks for what was lent before, nor for a mark before the first
+   * byte.
+   */
   onConnected(slot: number): void {
     if ((this.#connections.flags[slot]! & Flag.borrowing) !== 0 || this.#marks.has(slot))
       this.#turn.startWith(slot)

@@ -130,7 +130,8 @@ struct Refused {
 
 TEST(lateCommands,
      "each command about a connect that has failed finds nobody, and its slot waits for all of them") {
-  for (const Op op : {Op::send, Op::shutdown, Op::fail, Op::hold, Op::resume, Op::close, Op::start}) {
+  for (const Op op :
+       {Op::send, Op::shutdown, Op::notify, Op::fail, Op::hold, Op::resume, Op::close, Op::start}) {
     Refused it;
     Loop::Connection* c = it.world.connections.allocate();
     const Name first = c->name;
@@ -255,6 +256,42 @@ const Record& lastRecord(Refused& it) SOCKMAN_REQUIRES(drivingThread) {
   it.driver.publish();
   const EventRing::Shared& shared = *Owner::shared(it.world.ring);
   return shared.records[(shared.tail.load() - 1) % EventRing::kCapacity];
+}
+
+TEST(marked,
+     "a mark is told once, when the kernel has so many bytes; an empty queue is told of anyway (N73)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection& c = stuck(it, 100);
+  const auto& tail = Owner::shared(it.world.ring)->tail;
+  const uint32_t before = tail.load();
+  const auto mark = [&](int64_t bytes) SOCKMAN_REQUIRES(javascriptThread, drivingThread) {
+    it.world.commands.post();
+    it.world.queue.push({.op = Op::notify, .name = c.name, .amount = bytes, .chunk = nullptr});
+    it.run();
+  };
+  /// The kernel takes so many bytes more; how many records that makes in all.
+  const auto told = [&](int64_t bytes) SOCKMAN_REQUIRES(drivingThread) {
+    c.sending = false;
+    if (bytes > 0) it.world.loop.sent(c, bytes);
+    it.driver.publish();
+    return tail.load() - before;
+  };
+  mark(11);
+  SOCKMAN_CHECK(told(1) == 0 && told(9) == 0);
+  SOCKMAN_CHECK(told(1) == 1 && lastRecord(it).event == Event::drained);
+  SOCKMAN_CHECK(told(9) == 1);
+  // One that comes late is told at once.
+  mark(15);
+  SOCKMAN_CHECK(told(0) == 2);
+  // The next mark takes the place of the one before.
+  mark(30);
+  mark(40);
+  SOCKMAN_CHECK(told(15) == 2 && told(5) == 3);
+  mark(100);
+  SOCKMAN_CHECK(told(60) == 4 && c.driving.queue.empty() && c.driving.mark == 0);
+  it.driver.discard();
 }
 
 TEST(firstError, "the first error is told, at the end of what can still be read (N15)") {
