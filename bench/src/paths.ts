@@ -13,3 +13,4 @@ export const PACKAGES = fromPackage('../packages')
 /** Entries of the child processes, built by `build`. */
 export const TRIAL = fromPackage('dist/trial.js')
 export const ECHO = fromPackage('dist/echo.js')
+export const RATE_PEER = fromPackage('dist/rate-peer.js')

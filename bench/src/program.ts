@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { SockAddr, type SockError } from '@sockman/core'
+import { parseSize, SockAddr, type SockError } from '@sockman/core'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openBlockSet, SYNTHETIC_LARGE } from './blocks/block-set'
 import { NET_ROWS, runIbd } from './ibd/ibd'
@@ -10,6 +10,8 @@ import { formatMicro, runMicro } from './micro'
 import { PING_CONNECTIONS, PING_NET_ROWS, runPing } from './ping/ping'
 import { formatPing, summarizePoints } from './ping/report'
 import { PROFILES, type ProfileName } from './profile'
+import { RATE, runRate } from './rate/rate'
+import { formatRate } from './rate/report'
 import { writeJson } from './report/json'
 import { BACKEND_NAMES } from './rows/backends'
 import { parseBenchRow } from './rows/row'
@@ -98,6 +100,23 @@ export function createProgram(abort: AbortSignal): (args: string[]) => Promise<n
       )
       if (json) writeJson(json, 'ping', { ...result, summaries: summarizePoints(result.points) })
       console.log(formatPing(result))
+    })
+
+  command('rate')
+    .description('how exactly receiveRate, sendRate and those in all hold, and what they cost')
+    .addOption(rows([]))
+    .option('--connections <list>', 'numbers separated by commas', integers, [...RATE.connections])
+    .addOption(
+      new Option('--rate <size>', 'bytes per second, such as 8M: of each connection, or of all together')
+        .argParser(size)
+        .default(parseSize(RATE.rate)!, RATE.rate),
+    )
+    .option('--seconds <s>', 'per measurement', seconds, RATE.seconds)
+    .option('--json <file>', 'write every number there')
+    .action(async ({ json, backend, ...options }: RateArguments) => {
+      const result = await runRate({ ...options, rows: backend }, abort)
+      if (json) writeJson(json, 'rate', result)
+      console.log(formatRate(result))
     })
 
   command('micro')
@@ -197,10 +216,20 @@ interface PingArguments {
   json?: string
 }
 
+interface RateArguments {
+  backend: string[] | undefined
+  connections: number[]
+  rate: number
+  seconds: number
+  json?: string
+}
+
+/** @param net rows beside those of the engines in a run that names none */
 function rows(net: readonly string[]): Option {
+  const byDefault = ['every backend on every drive', ...(net.length > 0 ? [`and ${net.join(', ')}`] : [])]
   return new Option(
     '--backend <rows>',
-    `separated by commas (default: every backend on every drive, and ${net.join(', ')}: what works here)`,
+    `separated by commas (default: ${byDefault.join(', ')}: what works here)`,
   ).argParser((text) => text.split(',').map((row) => parseBenchRow(row.trim()).text))
 }
 
@@ -234,6 +263,12 @@ function integers(text: string): number[] {
   return text.split(',').map(integer(1, 10_000))
 }
 
+function size(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes && Number.isSafeInteger(bytes)) return bytes
+  throw new InvalidArgumentError('it must be a size of at least 1 byte, such as 8M.')
+}
+
 function seconds(text: string): number {
   const value = Number(text)
   if (text.trim() !== '' && value > 0 && value <= 3600) return value
@@ -263,6 +298,7 @@ Examples:
   bench ibd --backend poll,iouring:inline,net --verify none --trials 7
   bench ibd --blocks ~/.bitcoin/blocks --json result.json      a node's folder, obfuscated or not; its first 2 GiB
   bench ping --backend iouring:inline,net --connections 1,64
+  bench rate --backend epoll:thread --rate 8M                  whether limits of 8 MiB/s hold, and their CPU
   bench memory --connections 100000 --messages 1000000
   bench serve --listen 127.0.0.1:8333                          then, elsewhere: bench ibd --connect 127.0.0.1:8333
 `

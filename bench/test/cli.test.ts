@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { IbdResult } from '../src/ibd/ibd'
 import type { RowSummary } from '../src/ibd/report'
-import { Cli, runCli } from './cli'
+import { Cli, childrenOf, runCli } from './cli'
 import { workingRows } from './rows'
 
 const directory = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -12,9 +12,6 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 const ROWS = await workingRows('net')
 
-/** The native processes that a running command has started, newest last. */
-const childrenOf = (pid: number) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
 const programOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0]!
 const serverOf = (pid: number) => childrenOf(pid).find((child) => programOf(child).endsWith('/serve'))!
 
@@ -39,6 +36,9 @@ describe('wrong usage ends with 2 and says what is wrong', () => {
     [['serve', '--listen', '127.0.0.1:99999'], /a port is 0 to 65535/],
     [['serve', '--listen', 'unix:/x'], /takes an IP address/],
     [['ping', '--connections', '1,-2'], /integer from 1/],
+    [['rate', '--rate', 'fast'], /a size of at least 1 byte/],
+    [['rate', '--rate', '0'], /a size of at least 1 byte/],
+    [['rate', '--connections', 'x'], /integer from 1/],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await runCli(...args)
     expect(stderr).toMatch(message)
@@ -56,6 +56,7 @@ describe('bench', () => {
       'micro',
       'lines',
       'memory',
+      'rate',
       'serve',
       'Exit codes',
       'Examples',

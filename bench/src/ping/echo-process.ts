@@ -1,16 +1,13 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { SockAddr } from '@sockman/core'
 import { BenchError } from '../errors'
 import { ECHO } from '../paths'
-import { endOf } from '../server/helper'
+import { Companion, type Usage } from '../server/companion'
 
 export type EchoQuestion = { type: 'listen'; row: string } | { type: 'usage' }
 
 export type EchoMessage =
   | { type: 'listening'; address: string; row: string }
-  /** CPU seconds since its start. */
-  | { type: 'usage'; user: number; system: number }
+  | ({ type: 'usage' } & Usage)
   | { type: 'error'; message: string }
 
 /** The server under test, in a process of its own. Owned by who starts it: `stop` it. */
@@ -18,66 +15,41 @@ export class EchoServer implements AsyncDisposable {
   readonly address: SockAddr
   /** What really runs. */
   readonly row: string
-  readonly #child: ChildProcess
-  readonly #ended: Promise<string>
+  readonly #companion: Companion<EchoQuestion, EchoMessage>
 
-  private constructor(address: SockAddr, row: string, child: ChildProcess, ended: Promise<string>) {
+  private constructor(address: SockAddr, row: string, companion: Companion<EchoQuestion, EchoMessage>) {
     this.address = address
     this.row = row
-    this.#child = child
-    this.#ended = ended
+    this.#companion = companion
   }
 
   /** @throws BenchError with the reason of the child */
   static async start(row: string): Promise<EchoServer> {
-    const child = fork(ECHO)
-    const ended = endOf(child)
+    const companion = new Companion<EchoQuestion, EchoMessage>(ECHO, 'the server under test')
     try {
-      const answer = await ask(child, ended, { type: 'listen', row })
+      const answer = await companion.ask({ type: 'listen', row })
       if (answer.type !== 'listening')
         throw new BenchError(answer.type === 'error' ? answer.message : 'no listener')
-      return new EchoServer(SockAddr.parse(answer.address), answer.row, child, ended)
+      return new EchoServer(SockAddr.parse(answer.address), answer.row, companion)
     } catch (error) {
-      if (child.connected) child.disconnect()
-      await ended
+      await companion.stop()
       throw error
     }
   }
 
   /** CPU seconds since its start. @throws BenchError when it has ended */
-  async usage(): Promise<{ user: number; system: number }> {
-    const answer = await ask(this.#child, this.#ended, { type: 'usage' })
+  async usage(): Promise<Usage> {
+    const answer = await this.#companion.ask({ type: 'usage' })
     if (answer.type !== 'usage') throw new BenchError('the server under test does not answer')
     return answer
   }
 
   /** Ends the process and waits for it. */
-  async stop(): Promise<void> {
-    if (this.#child.connected) this.#child.disconnect()
-    await this.#ended
+  stop(): Promise<void> {
+    return this.#companion.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-  }
-}
-
-async function ask(
-  child: ChildProcess,
-  ended: Promise<string>,
-  question: EchoQuestion,
-): Promise<EchoMessage> {
-  const stop = new AbortController()
-  const answer = once(child, 'message', { signal: stop.signal }).then(([message]) => message as EchoMessage)
-  child.send(question, () => {}) // a child that has ended is told by `ended`
-  const end = ended.then((how) => {
-    throw new BenchError(`the server under test ended: ${how}`)
-  })
-  try {
-    return await Promise.race([answer, end])
-  } finally {
-    stop.abort()
-    answer.catch(() => {})
-    end.catch(() => {})
   }
 }

@@ -2,6 +2,7 @@
 // parent goes.
 import { SockAddr } from '@sockman/core'
 import { openTransport, parseBenchRow } from '../rows/row'
+import { ownUsage } from '../server/companion'
 import type { EchoMessage, EchoQuestion } from './echo-process'
 
 const tell = (message: EchoMessage) => process.send!(message)
@@ -10,8 +11,7 @@ process.once('disconnect', () => process.exit())
 
 process.on('message', async (question: EchoQuestion) => {
   if (question.type === 'usage') {
-    const { user, system } = process.cpuUsage()
-    tell({ type: 'usage', user: user / 1e6, system: system / 1e6 })
+    tell({ type: 'usage', ...ownUsage() })
     return
   }
   try {

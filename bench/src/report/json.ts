@@ -12,7 +12,7 @@ export const SCHEMA_VERSION = 1
  */
 export function writeJson(
   file: string,
-  scenario: 'ibd' | 'ping' | 'micro' | 'lines' | 'memory',
+  scenario: 'ibd' | 'ping' | 'micro' | 'lines' | 'memory' | 'rate',
   result: object,
 ): void {
   const document = {

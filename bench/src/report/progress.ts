@@ -18,6 +18,7 @@ export function startProgress(steps: number): Progress {
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: true,
+    fps: 1, // each redraw takes CPU of this process, which `rate` measures
   })
   let begun = 0
   bar.start(steps, 0, { what: '' })
