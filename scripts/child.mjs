@@ -39,6 +39,20 @@ export function attached(command, args, { cwd = at(), env } = {}) {
 }
 
 /**
+ * Runs a program without input and shows all that it wrote once it has ended: several at once mix no lines. Resolves to
+ * its exit code, 128 + n when a signal ended it. A signal to this process is theirs, and no further one is started.
+ */
+export async function grouped(command, args, { cwd = at(), env } = {}) {
+  if (interrupted) return 128 + constants.signals[interrupted]
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
+  const code = await ended(child)
+  process.stdout.write(Buffer.concat(output))
+  return code
+}
+
+/**
  * Runs a program in the root and shows one line on stderr, `label … 1.2 s`, and everything it wrote when it fails.
  * Resolves to whether it succeeded. A signal to this process ends both.
  */

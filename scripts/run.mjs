@@ -5,9 +5,10 @@ import { attached } from './child.mjs'
 import { install } from './install.mjs'
 import { format, lint } from './lint.mjs'
 import { nodes } from './nodes.mjs'
+import { testAll } from './pool.mjs'
 import { checkRequirements } from './requirements.mjs'
 import { forget, summarize } from './summary.mjs'
-import { turbo, turboTest } from './turbo.mjs'
+import { turbo } from './turbo.mjs'
 import { at, testedFolders } from './workspace.mjs'
 
 /** Each takes the environment and the user's arguments and resolves to the exit code. */
@@ -61,7 +62,7 @@ async function test(env, args, folders) {
   if (!(await build(env))) return 1
   forget()
   const reporters = ['--reporter=default', `--reporter=${at('scripts/tally.mjs')}`]
-  const code = await turboTest(folders, [...reporters, ...args], env)
+  const code = await testAll(folders, [...reporters, ...args], env)
   return summarize(code, folders, { narrowed: args.length > 0 })
 }
 

@@ -18,7 +18,8 @@ const needsRing = (context: { skip(note: string): void }) => {
 
 const CAUTION = /^administrators often disable io_uring for security: choose \w+, .*; .*seccomp profile/
 
-describe.each([
+/** Side by side: NOTIFY is found out by a wait of two seconds. */
+describe.concurrent.each([
   ['KILL', 'ERR_FILTER_KILLS'],
   ['KILL_THREAD', 'ERR_FILTER_KILLS'],
   ['TRAP', 'ERR_FILTER_KILLS'],

@@ -13,7 +13,8 @@ const names = { 'vpn+1': 'vpn+1', 'a]b': undefined, é1: undefined }
 for (const row of rows) {
   describe(`C17 ${row.name}: a peer on an interface with an odd name`, () => {
     for (const [device, zone] of Object.entries(names)) {
-      test(device, async (context) => {
+      // Each has a network of its own.
+      test.concurrent(device, async (context) => {
         requireRow(row, context)
         if (!namespaces) context.skip('no network namespaces here (unshare and ip)')
         const { backend, drive } = row

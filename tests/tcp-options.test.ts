@@ -2,26 +2,17 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import type { SockMan, SockManEvents, TcpOptions } from '@sockman/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Row, requireRow, rows } from './rows'
 
-/** Another process, which has the same socket, asks what its options are (tcp(7)). */
-const READ = `
-import json, socket
-s = socket.socket(fileno=3)
-tcp = lambda name: s.getsockopt(socket.IPPROTO_TCP, name)
-print(json.dumps({
-  'noDelay': tcp(socket.TCP_NODELAY),
-  'keepAlive': s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) and tcp(socket.TCP_KEEPIDLE),
-  'keepAliveInterval': tcp(socket.TCP_KEEPINTVL),
-  'keepAliveCount': tcp(socket.TCP_KEEPCNT),
-  'userTimeout': tcp(socket.TCP_USER_TIMEOUT),
-}))`
+/** Another process, which has the same socket, says what its options are (`native/tcp_options.cc`). */
+const program = fileURLToPath(new URL('build/Release/tcp-options', import.meta.url))
 
 function optionsOf(fd: number): unknown {
-  const { stdout, stderr } = spawnSync('python3', ['-c', READ], { stdio: ['ignore', 'pipe', 'pipe', fd] })
-  expect(`${stderr}`).toBe('')
+  const { status, stdout, stderr } = spawnSync(program, { stdio: ['ignore', 'pipe', 'pipe', fd] })
+  expect({ status, stderr: `${stderr}` }).toEqual({ status: 0, stderr: '' })
   return JSON.parse(`${stdout}`)
 }
 
