@@ -3,18 +3,15 @@
 //     node examples/programs/chat.js [address]
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, CloseOptions, ConnectionId, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
+/** @import { CloseOptions, ConnectionId } from 'sockman' */
 
 /** Most bytes of a line. Who sends more without an end of line is dropped. */
 const MAX_LINE = 1_000
 const NEWLINE = 10
 
-/**
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- */
-export async function chat(create, address) {
-  /** Each member's name, and the begin of a line whose end has not come. @type {Map<ConnectionId, { name: string, begun: Buffer }>} */
+/** @param {string} address where to listen */
+export async function chat(address, create = createSockMan) {
+  /** A line's begin is kept until its end comes. @type {Map<ConnectionId, { name: string, begun: Buffer }>} */
   const members = new Map()
   let count = 0
 
@@ -44,7 +41,8 @@ export async function chat(create, address) {
         tell(`* #${count} is here`)
       },
       onData(id, data) {
-        const member = /** @type {{ name: string, begun: Buffer }} */ (members.get(id))
+        const member = members.get(id)
+        if (!member) return
         let rest = Buffer.concat([member.begun, data])
         for (let end = rest.indexOf(NEWLINE); end >= 0 && end <= MAX_LINE; end = rest.indexOf(NEWLINE)) {
           // Control characters could do things to the terminals of the others.
@@ -67,6 +65,6 @@ export async function chat(create, address) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { man, listener } = await chat(createSockMan, process.argv[2] ?? '127.0.0.1:7002')
+  const { man, listener } = await chat(process.argv[2] ?? '127.0.0.1:7002')
   console.log(`members meet at ${listener.address}, by ${man.selection.row}`)
 }

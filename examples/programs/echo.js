@@ -3,13 +3,8 @@
 //     node examples/programs/echo.js [address]
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
-
-/**
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- */
-export async function echo(create, address) {
+/** @param {string} address where to listen */
+export async function echo(address, create = createSockMan) {
   const man = await create(
     {
       onData(id, data) {
@@ -27,7 +22,8 @@ export async function echo(create, address) {
   return { man, listener: man.listen(address) }
 }
 
+// Only where this file is the program, and not where a test imports it.
 if (import.meta.filename === process.argv[1]) {
-  const { man, listener } = await echo(createSockMan, process.argv[2] ?? '127.0.0.1:7000')
+  const { man, listener } = await echo(process.argv[2] ?? '127.0.0.1:7000')
   console.log(`echoes on ${listener.address}, by ${man.selection.row}`)
 }

@@ -4,73 +4,50 @@
 import { STATUS_CODES } from 'node:http'
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
+/** Most bytes of a head, which is a request line and its headers; and what follows a head. */
+const [MAX_HEAD, BLANK] = [8192, '\r\n\r\n']
+/** The head's method and minor version. The name of a header has only these characters. */
+const HEAD = /^([A-Z]+) \S+ HTTP\/1\.([01])(\r\n[\w!#$%&'*+.^`|~-]+:.*)*$/
 
-/** Most bytes of a request line and its headers together. */
-const MAX_HEAD = 8192
-/** What ends a head. */
-const BLANK = '\r\n\r\n'
-
-/** The answer to a request, and whether the connection ends with it. A head that is too long is not given. */
-function answer(/** @type {string | undefined} */ head) {
-  const [first = '', ...lines] = head?.split('\r\n') ?? []
-  const [, method, version] = /^([A-Z]+) \S+ HTTP\/1\.([01])$/.exec(first) ?? []
-  const headers = new Map()
-  let isValid = method !== undefined
-  for (const line of lines) {
-    const [, name, value = ''] = /^([\w!#$%&'*+.^`|~-]+):(.*)$/.exec(line.toLowerCase()) ?? []
-    isValid &&= name !== undefined
-    // Headers of one name are one list (RFC 9110, 5.3), which neither a host nor a length may be.
-    headers.set(name, headers.has(name) ? `${headers.get(name)},${value}` : value.trim())
-  }
-  isValid &&= version === '0' || /^[^\s,]*$/.test(headers.get('host') ?? ',')
-  const hasBody = headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0'
-  const isKnown = method === 'GET' || method === 'HEAD'
-  const status = head === undefined ? 431 : !isValid ? 400 : !isKnown ? 501 : hasBody ? 413 : 200
+/** The answer to a request, and whether the connection ends with it. */
+function answer(/** @type {string} */ head) {
+  const [, method, version] = HEAD.exec(head) ?? []
+  const [host, second] = head.match(/^host:.*/gim) ?? (version === '0' ? ['host:'] : [])
+  let status = 200
+  if (head.length > MAX_HEAD) status = 431
+  else if (!method || !host || second || !/^host:\s*[^\s,]*\s*$/i.test(host)) status = 400
+  else if (method !== 'GET' && method !== 'HEAD') status = 501
+  else if (/^(transfer-encoding:|content-length:(?!\s*0\s*$))/im.test(head)) status = 413
   // After an error nobody knows where the next request would begin.
-  const ends = status !== 200 || version === '0' || /\bclose\b/.test(headers.get('connection') ?? '')
+  const ends = status !== 200 || version === '0' || /^connection:.*\bclose\b/im.test(head)
   const body = status === 200 ? 'hello\n' : `${STATUS_CODES[status]}\n`
-  const fields = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Date: ${new Date().toUTCString()}`]
-  fields.push('Content-Type: text/plain', `Content-Length: ${body.length}`)
-  if (ends) fields.push('Connection: close')
-  return { text: fields.join('\r\n') + BLANK + (method === 'HEAD' ? '' : body), ends }
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Date: ${new Date().toUTCString()}`]
+  lines.push('Content-Type: text/plain', `Content-Length: ${body.length}`)
+  if (ends) lines.push('Connection: close')
+  return { text: lines.join('\r\n') + BLANK + (method === 'HEAD' ? '' : body), ends }
 }
 
-/**
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- */
-export async function http(create, address) {
-  /** The handlers of one connection. @returns {SockManEvents} */
-  const conversation = () => {
-    /** Requests that are not answered yet: between two events only the begin of one. */
-    let begun = Buffer.alloc(0)
-    return {
+/** @param {string} address where to listen */
+export async function http(address, create = createSockMan) {
+  /** Each connection's begin of a request whose end has not come. @type {Map<number, Buffer>} */
+  const begun = new Map()
+  const man = await create(
+    {
       onData(id, data) {
-        begun = Buffer.concat([begun, data])
-        let room = true
-        for (
-          let end = begun.indexOf(BLANK);
-          end >= 0 || begun.length > MAX_HEAD;
-          end = begun.indexOf(BLANK)
-        ) {
-          const fits = end >= 0 && end <= MAX_HEAD
-          const { text, ends } = answer(fits ? begun.toString('latin1', 0, end) : undefined)
-          room = man.send(id, text)
+        let rest = Buffer.concat([begun.get(id) ?? Buffer.alloc(0), data])
+        for (let end = rest.indexOf(BLANK); end >= 0 || rest.length > MAX_HEAD; end = rest.indexOf(BLANK)) {
+          const { text, ends } = answer(rest.toString('latin1', 0, end < 0 ? rest.length : end))
+          if (!man.send(id, text)) man.pause(id) // no room: more requests wait until the peer has read
           // With a flush: a plain close is a reset where the peer has sent more, and could cost it the answer.
           if (ends) return void man.close(id, { flush: true })
-          begun = begun.subarray(end + BLANK.length)
+          rest = rest.subarray(end + BLANK.length)
         }
-        // A copy: `begun` may be a small part of much memory.
-        begun = Buffer.from(begun)
-        if (!room) man.pause(id)
+        // A copy: `rest` may be a small part of much memory.
+        begun.set(id, Buffer.from(rest))
       },
       onReadyToSend: (id) => man.resume(id),
-      onEof: (id) => void man.close(id, { flush: true }),
-    }
-  }
-  const man = await create(
-    { onAccepted: (id) => void man.setEvents(id, conversation()) },
+      onClosed: (id) => void begun.delete(id),
+    },
     // What so many peers make us queue stays below `sendTotalMax`, beyond which `send` throws.
     { maxConnections: 500, sendHighWater: 64 * 1024 },
   )
@@ -78,6 +55,6 @@ export async function http(create, address) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { man, listener } = await http(createSockMan, process.argv[2] ?? '127.0.0.1:7004')
+  const { man, listener } = await http(process.argv[2] ?? '127.0.0.1:7004')
   console.log(`http://${listener.address}/, by ${man.selection.row}`)
 }

@@ -3,7 +3,7 @@
 //     node examples/programs/proxy.js [address] [target]
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, ConnectionId, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
+/** @import { ConnectionId, SockManEvents } from 'sockman' */
 
 /** A peer that is gone without a word is noticed after some 70 seconds, and its pair is ended. */
 const LIVENESS = { keepAlive: 60_000 }
@@ -11,17 +11,14 @@ const LIVENESS = { keepAlive: 60_000 }
 const LINGER = { flush: true, timeout: 60_000 }
 
 /**
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- * @param {AddressInput} target where to connect for each connection that comes in
+ * @param {string} address where to listen
+ * @param {string} target where to connect for each connection that comes in
  */
-export async function proxy(create, address, target) {
+export async function proxy(address, target, create = createSockMan) {
   /**
-   * What one connection of a pair tells is done to the other.
+   * What one connection tells is done to the other. Both have the same `pair`: how many of its streams have ended.
    *
-   * @param {ConnectionId} other
-   * @param {{ ended: number }} pair how many of its streams have ended; both connections have the same object
-   * @returns {SockManEvents}
+   * @type {(other: ConnectionId, pair: { ended: number }) => SockManEvents}
    */
   const joinedTo = (other, pair) => ({
     onData(id, data) {
@@ -64,6 +61,6 @@ export async function proxy(create, address, target) {
 
 if (import.meta.filename === process.argv[1]) {
   const [address = '127.0.0.1:7001', target = '127.0.0.1:7000'] = process.argv.slice(2)
-  const { man, listener } = await proxy(createSockMan, address, target)
+  const { man, listener } = await proxy(address, target)
   console.log(`passes ${listener.address} on to ${target}, by ${man.selection.row}`)
 }

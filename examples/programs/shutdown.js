@@ -4,59 +4,39 @@
 import { setTimeout } from 'node:timers/promises'
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, ConnectionId, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
-
 /** Most bytes of a question, and the ms that stopping may take: for the answers to be found, then to be read. */
 const [MAX_LINE, TIMEOUT] = [1_000, 10_000]
 
-/** @param {string} question */
-async function slowAnswer(question) {
-  await setTimeout(1_000)
-  return `${question.toUpperCase()}\n`
-}
+/** Finds the answer in a second. @returns {Promise<string>} */
+const slowAnswer = (/** @type {string} */ question) => setTimeout(1_000, `${question.toUpperCase()}\n`)
 
-/**
- * Answers one line per connection.
- *
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- * @param {(question: string) => Promise<string | Buffer>} [answer] takes its time
- */
-export async function gracefulServer(create, address, answer = slowAnswer) {
-  /** The begin of a question whose end has not come. @type {Map<ConnectionId, Buffer>} */
+/** Answers one line per connection. @param {string} address where to listen */
+export async function gracefulServer(address, answer = slowAnswer, create = createSockMan) {
+  /** Each connection's begin of a question whose end has not come. @type {Map<number, Buffer>} */
   const begun = new Map()
-  /** What stopping waits for. @type {Set<Promise<void>>} */
+  /** What stopping waits for. @type {Set<Promise<unknown>>} */
   const working = new Set()
   let stopping = false
 
-  /** @type {(id: ConnectionId, question: string) => Promise<void>} */
-  const reply = async (id, question) => {
-    try {
-      man.send(id, await answer(question))
-      man.close(id, { flush: true, timeout: TIMEOUT })
-    } catch {
-      // No answer was found, or the peer went away meanwhile.
-      man.close(id)
-    }
-  }
-
-  const man = await create(
-    {
-      onAccepted: () => !stopping,
-      onData(id, data) {
-        const bytes = Buffer.concat([begun.get(id) ?? Buffer.alloc(0), data])
-        const end = bytes.indexOf('\n')
-        if (end > MAX_LINE || (end < 0 && bytes.length > MAX_LINE) || stopping) return void man.close(id)
-        if (end < 0) return void begun.set(id, bytes)
-        // One question: more of this peer is not read.
-        man.pause(id)
-        const work = reply(id, bytes.toString('utf8', 0, end)).finally(() => working.delete(work))
-        working.add(work)
-      },
-      onClosed: (id) => void begun.delete(id),
+  const man = await create({
+    onAccepted: () => !stopping,
+    onData(id, data) {
+      const bytes = Buffer.concat([begun.get(id) ?? Buffer.alloc(0), data])
+      const end = bytes.indexOf('\n')
+      if ((end < 0 ? bytes.length : end) > MAX_LINE || stopping) return void man.close(id)
+      if (end < 0) return void begun.set(id, bytes)
+      // One question: more of this peer is not read.
+      man.pause(id)
+      const work = answer(bytes.toString('utf8', 0, end))
+        .then((text) => man.send(id, text))
+        .finally(() => man.close(id, { flush: true, timeout: TIMEOUT }))
+        // No answer was found, or the peer went away meanwhile.
+        .catch(() => {})
+        .finally(() => working.delete(work))
+      working.add(work)
     },
-    { maxConnections: 1_000 },
-  )
+    onClosed: (id) => void begun.delete(id),
+  })
   const listener = man.listen(address)
 
   const stop = async () => {
@@ -75,6 +55,6 @@ export async function gracefulServer(create, address, answer = slowAnswer) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { man, listener } = await gracefulServer(createSockMan, process.argv[2] ?? '127.0.0.1:7006')
+  const { man, listener } = await gracefulServer(process.argv[2] ?? '127.0.0.1:7006')
   console.log(`answers on ${listener.address}, by ${man.selection.row}`)
 }

@@ -1,8 +1,8 @@
 // An echo over TLS: node:tls runs over any stream, and a connection of a SockMan becomes one in twenty lines.
 //
-//     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-//       -keyout key.pem -out cert.pem
+//     openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
 //     node examples/programs/tls.js [address] [key.pem] [cert.pem]
+//     openssl s_client -connect 127.0.0.1:7005
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Duplex } from 'node:stream'
@@ -10,22 +10,15 @@ import { createSecureContext, TLSSocket } from 'node:tls'
 import { callbackify } from 'node:util'
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, ConnectionId, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
+/** @import { ConnectionId, SockMan } from 'sockman' */
 
 /**
- * A connection as a stream. A client has one too: `tls.connect({ socket: streamOf(man, man.connect(address)) })`.
+ * A connection as a stream. For a client: `tls.connect({ socket: streamOf(man, man.connect(address)) })`.
  *
- * - A write is done when the kernel has it, so a peer that does not read holds back whoever writes. No bytes are done at
- *   once, since there is no `onSent` for nothing.
- * - `push` says false when the reader is behind: then the peer is not read until `read` is called.
- * - What is pushed is a copy: the stream keeps it, and `data` is only lent.
- * - A stream that ends well is closed with a flush, so that the peer loses nothing of it.
- *
- * @param {SockMan} man
- * @param {ConnectionId} id
- * @returns {Duplex}
+ * A write is done when the kernel has its bytes, so a peer that does not read holds back who writes; no `onSent` comes for
+ * no bytes. `push` says false when the reader is behind, until `read` is called; it gets a copy, since `data` is only lent.
  */
-export function streamOf(man, id) {
+export function streamOf(/** @type {SockMan} */ man, /** @type {ConnectionId} */ id) {
   const stream = new Duplex({
     read: () => man.resume(id),
     write: callbackify(async (/** @type {Buffer} */ chunk, /** @type {string} */ _encoding) => {
@@ -46,30 +39,21 @@ export function streamOf(man, id) {
   return stream.once('close', () => man.close(id, { flush: !stream.errored }))
 }
 
-/**
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen
- * @param {{ key: string | Buffer, cert: string | Buffer }} credentials PEM
- */
-export async function tlsEcho(create, address, credentials) {
+/** @param {string} address where to listen   @param {{ key: Buffer, cert: Buffer }} credentials in PEM */
+export async function tlsEcho(address, credentials, create = createSockMan) {
   const secureContext = createSecureContext(credentials)
-  const man = await create(
-    {
-      onAccepted(id) {
-        const socket = new TLSSocket(streamOf(man, id), { isServer: true, secureContext })
-        // A peer that speaks no TLS, or a reset. Without a handler it would end the program.
-        socket.on('error', () => socket.destroy())
-        socket.pipe(socket)
-      },
-    },
-    { maxConnections: 500 },
-  )
+  const onAccepted = (/** @type {ConnectionId} */ id) => {
+    const socket = new TLSSocket(streamOf(man, id), { isServer: true, secureContext })
+    // A peer that speaks no TLS, or a reset. Without a handler it would end the program.
+    socket.on('error', () => socket.destroy())
+    socket.pipe(socket)
+  }
+  const man = await create({ onAccepted }, { maxConnections: 500 })
   return { man, listener: man.listen(address) }
 }
 
 if (import.meta.filename === process.argv[1]) {
   const [address = '127.0.0.1:7005', key = 'key.pem', cert = 'cert.pem'] = process.argv.slice(2)
-  const credentials = { key: readFileSync(key), cert: readFileSync(cert) }
-  const { man, listener } = await tlsEcho(createSockMan, address, credentials)
+  const { man, listener } = await tlsEcho(address, { key: readFileSync(key), cert: readFileSync(cert) })
   console.log(`echoes over TLS on ${listener.address}, by ${man.selection.row}`)
 }

@@ -6,17 +6,11 @@ import { availableParallelism } from 'node:os'
 import { isMainThread, parentPort, threadId, Worker } from 'node:worker_threads'
 import { createSockMan } from 'sockman'
 
-/** @import { AddressInput, SockMan, SockManEvents, SockManOptions } from '@sockman/core' */
-
-/**
- * What each thread does: an echo that says first which thread it is.
- *
- * @param {(events: SockManEvents, options?: SockManOptions) => SockMan | Promise<SockMan>} create makes the SockMan
- * @param {AddressInput} address where to listen, beside the other threads
- */
-export async function serve(create, address) {
-  const man = await create(
+/** What each thread does: an echo that says first which thread it is. */
+async function serve(/** @type {string} */ address) {
+  const man = await createSockMan(
     {
+      // With `void`: an answer of false would refuse the connection.
       onAccepted: (id) => void man.send(id, `thread ${threadId}\n`),
       onData(id, data) {
         if (!man.send(id, data)) man.pause(id)
@@ -24,6 +18,7 @@ export async function serve(create, address) {
       onReadyToSend: (id) => man.resume(id),
       onEof: (id) => void man.close(id, { flush: true }),
     },
+    // So many peers who do not read stay below `sendTotalMax`, beyond which `send` throws.
     { maxConnections: 500 },
   )
   return { man, listener: man.listen(address, { reusePort: true }) }
@@ -57,7 +52,7 @@ if (import.meta.filename === process.argv[1]) {
     // A second signal ends the process at once, as if there was no handler.
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, workers.stop)
   } else {
-    const { man, listener } = await serve(createSockMan, address)
+    const { man, listener } = await serve(address)
     parentPort?.postMessage(`${listener.address}`)
     // The message is the last thing that a thread waits for: it ends when its SockMan has stopped.
     parentPort?.once('message', () => man.stop({ flush: true, timeout: 10_000 }))
