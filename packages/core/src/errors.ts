@@ -135,11 +135,6 @@ export class SockError extends Error {
     return isObject(value) && attempt(() => Reflect.get(value, BRAND)) === true
   }
 
-  static {
-    // No member of the class: the types of two copies are the same then.
-    Object.defineProperty(SockError.prototype, BRAND, { value: true })
-  }
-
   declare readonly code: string
   declare readonly errno?: number
   declare readonly syscall?: string
@@ -176,7 +171,7 @@ export class SockError extends Error {
   ): SockError {
     const code = errnoName(errno)
     const at = where.address === undefined ? '' : ` ${formatWhere(where.address, where.port)}`
-    return new SockError(`${syscall} ${code}${at}: ${networkErrorString(errno)}`, {
+    return sockError(`${syscall} ${code}${at}: ${networkErrorString(errno)}`, {
       code,
       errno: -Math.abs(errno),
       syscall,
@@ -184,6 +179,14 @@ export class SockError extends Error {
       ...more,
     })
   }
+}
+
+// No member of the class: the types of two copies are the same then.
+Object.defineProperty(SockError.prototype, BRAND, { value: true })
+
+/** For the class itself: a bundler renames a class that names itself, and an uncaught error shows the class's name. */
+function sockError(message: string, fields: SockErrorFields): SockError {
+  return new SockError(message, fields)
 }
 
 function formatWhere(address: string, port: number | undefined): string {

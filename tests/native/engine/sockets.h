@@ -42,6 +42,9 @@ inline Pair unixPair() {
 /// A listener on a loopback port that the kernel chooses.
 inline Fd listenOnLoopback(int backlog = 128) {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  // Else a port whose last connection is in TIME_WAIT is none, and other tests may have left no others.
+  const int yes = 1;
+  SOCKMAN_CHECK(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
