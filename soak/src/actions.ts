@@ -62,6 +62,9 @@ const about =
     if (connection) call(caller, connection)
   }
 
+/** Bytes per second, or no limit. */
+const rate = (random: Random): number => (random.next() < 0.4 ? 0 : random.scaled(10_000, 10_000_000))
+
 const any = <T>(caller: Caller, list: readonly T[]): T => list[caller.world.random.below(list.length)]!
 
 /** What the caller may do, each with how often. */
@@ -155,7 +158,11 @@ const CHOICES: Readonly<Record<string, readonly [weight: number, act: (caller: C
         const known = caller.man.setOptions(connection.id, {
           noDelay: random.next() < 0.5,
           ...(random.next() < 0.5 && { keepAlive: random.next() < 0.5 ? 0 : random.scaled(1000, 100_000) }),
+          ...(random.next() < 0.3 && { idleTimeout: random.next() < 0.5 ? 0 : random.scaled(1, 1000) }),
+          ...(random.next() < 0.2 && { receiveRate: rate(random) }),
+          ...(random.next() < 0.2 && { sendRate: rate(random) }),
         })
+        connection.limited = true
         if (known === connection.gone) caller.fault(`setOptions of ${connection} said ${known}`)
       } catch (error) {
         // The peer has reset it, and nobody has been told yet.

@@ -159,6 +159,7 @@ export class Caller {
       this.man.resume(id)
       connection.paused = false
       if (connection.state === 'closing') continue
+      this.man.setOptions(id, { idleTimeout: 0, receiveRate: 0, sendRate: 0 })
       // Both ends may be this SockMan's: a peer is one whose stream has begun to come.
       const peer = (connection.reader.key ?? CALLERS) < CALLERS
       const way = this.#random.below(peer ? 4 : 3)
@@ -274,6 +275,10 @@ export class Caller {
           if (!connection.notifyDue) this.fault(`onSent of ${connection}, which nobody asked for`)
           if (bytes > taken) this.fault(`onSent of ${connection} says ${bytes} bytes of ${taken}`)
           if (bytes === taken) connection.notifyDue = false
+        }),
+      onIdle: (id) =>
+        this.#event('onIdle', id, (connection) => {
+          if (!connection.limited) this.fault(`onIdle of ${connection}, which nobody asked for`)
         }),
       onReadyToSend: (id) => this.#event('onReadyToSend', id, (connection) => connection.giveBack()),
       onClosed: (id, unsentBytes) =>

@@ -19,6 +19,8 @@ export class Connection {
   reset = false
   hadEof = false
   hadError = false
+  /** It was given a time for being idle, or a rate. */
+  limited = false
   /** `onSent` is due: some send was told to notify. */
   notifyDue = false
   /** `onClosed` has come, with so many unsent bytes. */

@@ -104,6 +104,8 @@ function drawOptions(random: Random): SockManOptions {
     copyThreshold: one(undefined, 100),
     poison: one(undefined, true),
     maxConnections: one(undefined, undefined, 20),
+    receiveRateTotal: one(undefined, undefined, undefined, 50_000_000),
+    sendRateTotal: one(undefined, undefined, undefined, 50_000_000),
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

@@ -16,6 +16,7 @@ const EVENT_NAMES: readonly EventName[] = [
   'onError',
   'onReadyToSend',
   'onSent',
+  'onIdle',
   'onListenError',
   'onClosed',
   'onBatchEnd',
@@ -114,6 +115,11 @@ export class ReadHandlers {
     return this.#others.onEof !== undefined
   }
   /** As {@link eof}. */
+  idle(id: ConnectionId): boolean {
+    this.#others.onIdle?.call(this.#owner, id)
+    return this.#others.onIdle !== undefined
+  }
+  /** As {@link eof}. */
   error(id: ConnectionId, error: SockError): boolean {
     this.#others.onError?.call(this.#owner, id, error)
     return this.#others.onError !== undefined
@@ -156,6 +162,9 @@ class ScopedHandlers implements ConnectionHandlers {
   }
   eof(id: ConnectionId): boolean {
     return this.#scope.runInAsyncScope(this.#inner.eof, this.#inner, id)
+  }
+  idle(id: ConnectionId): boolean {
+    return this.#scope.runInAsyncScope(this.#inner.idle, this.#inner, id)
   }
   error(id: ConnectionId, error: SockError): boolean {
     return this.#scope.runInAsyncScope(this.#inner.error, this.#inner, id, error)

@@ -35,6 +35,12 @@ export interface SockManOptions {
    * counts, and is never refused (C26).
    */
   maxConnections?: number | undefined
+  /**
+   * Bytes per second that all connections together may receive, and send, 1 or more; 0, the default, is no limit. Connections
+   * that wait have their turns one after the other (C92).
+   */
+  receiveRateTotal?: number | undefined
+  sendRateTotal?: number | undefined
   /** Overwrite each `onData` view after its callback, so that misuse shows in tests (C46). Default false. */
   poison?: boolean | undefined
 }
@@ -61,8 +67,27 @@ export interface TcpOptions {
   userTimeout?: number | undefined
 }
 
+/** What SockMan itself holds a connection to. What is undefined is left as it is; 0, the default, is no limit. */
+export interface LimitOptions {
+  /** ms without a byte in either direction, after which `onIdle` is told (C91). */
+  idleTimeout?: number | undefined
+  /**
+   * Bytes per second. In any time `t` no more than `receiveRate * (t + 0.1 s)` bytes are taken from the kernel: what the peer
+   * sends beyond that waits in the kernel's buffers, and then with the peer. Bytes that a flush drops do not count (C92).
+   */
+  receiveRate?: number | undefined
+  /**
+   * Bytes per second that are given to the kernel, as `receiveRate`: what is beyond waits in the queue of `send`, where what
+   * was lent (`borrow`) is copied. What is on its way to the kernel when a rate is set goes by the rate of before (C92).
+   */
+  sendRate?: number | undefined
+}
+
+/** What can be changed while a connection lives. */
+export interface LiveOptions extends TcpOptions, LimitOptions {}
+
 /** Of every connection. */
-export interface ConnectionOptions extends TcpOptions {
+export interface ConnectionOptions extends LiveOptions {
   /** Handlers for this connection (or this listener's) alone (C78). */
   events?: SockManEvents | undefined
 }
@@ -125,6 +150,8 @@ const RANGES: Readonly<Record<keyof Numbers<ResolvedSockManOptions>, Range>> = {
   copyThreshold: { byDefault: 16 * KI, min: 0, max: 256 * KI },
   batchLimit: { byDefault: 1024, min: 1, max: 1 << 20 },
   maxConnections: { byDefault: 0, min: 0, max: 1 << 20 },
+  receiveRateTotal: { byDefault: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
+  sendRateTotal: { byDefault: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
 }
 
 /**
@@ -164,9 +191,17 @@ export function resolveSockManOptions(options: SockManOptions = {}): ResolvedSoc
 /** Times in ms; undefined for what the socket has. */
 export type ResolvedTcpOptions = { [K in keyof TcpOptions]-?: TcpOptions[K] }
 
-export interface ResolvedConnectionOptions {
-  events: ReadHandlers | undefined
+/** Those that were given: ms, bytes per second. */
+export type ResolvedLimits = { [K in keyof LimitOptions]?: number }
+
+export interface ResolvedLiveOptions {
   tcp: ResolvedTcpOptions
+  /** Undefined where none was given. */
+  limits: ResolvedLimits | undefined
+}
+
+export interface ResolvedConnectionOptions extends ResolvedLiveOptions {
+  events: ReadHandlers | undefined
 }
 
 export interface ResolvedListenOptions extends ResolvedConnectionOptions {
@@ -183,7 +218,13 @@ export interface ResolvedConnectOptions extends ResolvedConnectionOptions {
 }
 
 const TCP_KEYS = ['noDelay', 'keepAlive', 'keepAliveInterval', 'keepAliveCount', 'userTimeout']
-const CONNECTION_KEYS = ['events', ...TCP_KEYS]
+const LIMITS: Readonly<Record<keyof LimitOptions, Range>> = {
+  idleTimeout: { byDefault: 0, min: 0, max: 2 ** 31 - 1 },
+  receiveRate: { byDefault: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
+  sendRate: { byDefault: 0, min: 0, max: Number.MAX_SAFE_INTEGER },
+}
+const LIVE_KEYS = [...TCP_KEYS, ...Object.keys(LIMITS)]
+const CONNECTION_KEYS = ['events', ...LIVE_KEYS]
 
 /** @throws SockError as {@link resolveSockManOptions} */
 export function resolveConnectionOptions(options: ConnectionOptions = {}): ResolvedConnectionOptions {
@@ -309,13 +350,23 @@ function connectionPart(options: ConnectionOptions): ResolvedConnectionOptions {
   return {
     events: events === undefined ? undefined : new ReadHandlers(events, 'options.events'),
     tcp: { ...given, noDelay: given.noDelay ?? true, keepAliveInterval, keepAliveCount },
+    limits: limitPart(options),
   }
 }
 
 /** Of a connection that is there. @throws SockError as {@link resolveSockManOptions} */
-export function resolveTcpOptions(options: TcpOptions): ResolvedTcpOptions {
-  checkKeys('options', options, TCP_KEYS)
-  return tcpPart(options)
+export function resolveLiveOptions(options: LiveOptions): ResolvedLiveOptions {
+  checkKeys('options', options, LIVE_KEYS)
+  return { tcp: tcpPart(options), limits: limitPart(options) }
+}
+
+function limitPart(options: LimitOptions): ResolvedLimits | undefined {
+  const given: ResolvedLimits = {}
+  for (const [key, range] of Object.entries(LIMITS) as [keyof LimitOptions, Range][]) {
+    const value = options[key]
+    if (value !== undefined) given[key] = integer(`options.${key}`, value, range)
+  }
+  return Object.keys(given).length > 0 ? given : undefined
 }
 
 function tcpPart(options: TcpOptions): ResolvedTcpOptions {

@@ -2,7 +2,7 @@ import type { AddressInput, SockAddr } from './address'
 import type { Bytes, Sendable } from './bytes'
 import type { Capabilities, Drive } from './capabilities'
 import type { SockError } from './errors'
-import type { ConnectionOptions, ConnectOptions, ListenOptions, TcpOptions } from './options'
+import type { ConnectionOptions, ConnectOptions, ListenOptions, LiveOptions } from './options'
 
 declare const brand: unique symbol
 
@@ -34,7 +34,8 @@ export interface Releasable {
  * ```
  * outbound = connectFailed | (connected body closed) ;   a close() before connected: closed only
  * inbound  = accepted body closed ;                      refused in onAccepted: nothing more
- * body     = (data | readyToSend | sent)* (eof (readyToSend | sent)*)? error?
+ * body     = (data | other)* (eof other*)? error? ;
+ * other    = readyToSend | sent | idle
  * ```
  *
  * Whatever a call is given, it answers as it says, or with a SockError that names the argument and the value, does nothing
@@ -127,12 +128,12 @@ export interface SockMan extends AsyncDisposable {
    */
   setEvents(id: ConnectionId, events?: SockManEvents): boolean
   /**
-   * Changes options of a live connection (C86); of one that is connecting, as soon as it is connected, where what cannot be set
-   * is a warning (C6). On a Unix socket they mean nothing. False when `id` is unknown. Where one is refused, the others are set.
+   * Changes options of a live connection (C86), those of TCP of one that is connecting as soon as it is connected, where what
+   * cannot be set is a warning (C6). False when `id` is unknown. Where one is refused, the others are set.
    *
    * @throws SockError of setsockopt(2); `ERR_UNKNOWN_OPTION`, `ERR_OUT_OF_RANGE` …
    */
-  setOptions(id: ConnectionId, options: TcpOptions): boolean
+  setOptions(id: ConnectionId, options: LiveOptions): boolean
 
   /** The ids that calls find now, in no order (C87). */
   connections(): ConnectionId[]
@@ -159,7 +160,10 @@ type Handler<Arguments extends unknown[], Answer = void> = ((...given: Arguments
  * handler enters with `enterWith` may show in handlers that follow; use `run`.
  */
 export interface SockManEvents {
-  /** A connection came in. False refuses it: closed, its bytes unread, nothing more for that id (C24). */
+  /**
+   * A connection came in. False refuses it: closed, its bytes unread, nothing more for that id (C24). An arrow passes on what
+   * its call says, and `send` may say false: `(id) => void man.send(id, 'welcome')` accepts in any case.
+   */
   onAccepted?: Handler<[id: ConnectionId, me: SockAddr, them: SockAddr, listener: Listener], boolean | void>
   onConnected?: Handler<[id: ConnectionId, me: SockAddr, them: SockAddr]>
   /** The end of a `connect` that failed: the kernel's code, `ETIMEDOUT`, or `ABORT_ERR` of its signal (C29, C30). */
@@ -182,6 +186,11 @@ export interface SockManEvents {
    * `connectionStats`. One event may answer several calls; none comes after `onError` or `close` (C89).
    */
   onSent?: Handler<[id: ConnectionId, bytes: number]>
+  /**
+   * No byte has come or gone for `idleTimeout` ms; again after each further such time. Without a handler SockMan closes that
+   * connection (C91).
+   */
+  onIdle?: Handler<[id: ConnectionId]>
   /** The queue is empty after `send` had said false, or a borrowed buffer is free again (C54, C61). */
   onReadyToSend?: Handler<[id: ConnectionId]>
   /**

@@ -26,6 +26,8 @@ export interface Addon {
     maxConnections: number,
     corkSize: number,
     batchLimit: number,
+    receiveRate: number,
+    sendRate: number,
   ) => NativeEngine
 }
 
@@ -109,7 +111,9 @@ export interface NativeEngine {
   closeListener(number: number): void
   freeListener(number: number): void
 
+  /** Nothing is received before `start`. */
   connect(address: string, localAddress: string, timeout: number, tcp: TcpOptions): ConnectionResult
+  /** As {@link connect}. */
   adopt(fd: number, tcp: TcpOptions): ConnectionResult
   /** Of the `accepted` record at this position of the ring; -1 when no slot is left, which its listener will tell. */
   admit(position: number, listener: number): number
@@ -118,6 +122,8 @@ export interface NativeEngine {
   established(slot: number): readonly [me: string, them: string]
   /** Of an open connection. Throws the first that could not be set. */
   setOptions(slot: number, tcp: TcpOptions): void
+  /** `which`: {@link Limit}; ms or bytes per second, 0 for none. */
+  limit(slot: number, which: number, amount: number): void
   start(slot: number): void
   hold(slot: number): void
   resume(slot: number, deliveredBytes: number): void
@@ -170,5 +176,6 @@ export interface NativeEngine {
 }
 
 export const SendFlag = { more: 1, borrow: 2 } as const
-export const SendResult = { freeAlready: -1, detached: -2 } as const
+export const SendResult = { detached: -2 } as const
+export const Limit = { idleTimeout: 0, receiveRate: 1, sendRate: 2 } as const
 export const CloseFlag = { flush: 1, reset: 2 } as const

@@ -8,13 +8,14 @@ import {
   type Releasable,
   type ResolvedConnectionOptions,
   type ResolvedConnectOptions,
+  type ResolvedLimits,
   type ResolvedTcpOptions,
   type SockAddr,
   SockError,
 } from '@sockman/core'
 import type { Announcer } from './announcer'
 import type { Backlog } from './backlog'
-import { CloseFlag, type NativeEngine, type Warnings } from './binding'
+import { CloseFlag, Limit, type NativeEngine, type Warnings } from './binding'
 import { type Connections, Flag, State } from './connections'
 import { type EventRing, Field } from './event-ring'
 import { attempt } from './failure'
@@ -97,6 +98,8 @@ export class ConnectionLife {
       this.#run.assertRunning()
       const open = () => this.#native.connect(addressText(to), from, timeout, tcpOptions(options.tcp))
       ;[slot, warnings] = attempt(open, localAddress ?? to)
+      this.#limit(slot, options.limits)
+      this.#native.start(slot)
     } catch (error) {
       watch?.end()
       throw error
@@ -120,6 +123,8 @@ export class ConnectionLife {
     const handlers = this.#handlers.or(options.events)
     const fd = takeWhileRunning(sock, this.#run)
     const [slot, warnings] = attempt(() => this.#native.adopt(fd, tcpOptions(options.tcp)))
+    this.#limit(slot, options.limits)
+    this.#native.start(slot)
     const id = this.#add(slot, State.open, handlers)
     this.#announcer.warn(warnings, undefined)
     return id
@@ -133,9 +138,16 @@ export class ConnectionLife {
   // ---- Meanwhile ----
 
   /** Of an open slot. The descriptor of one that is connecting belongs to the engine, which closes it when that fails. */
-  setOptions(slot: number, tcp: ResolvedTcpOptions): void {
+  setOptions(slot: number, tcp: ResolvedTcpOptions, limits?: ResolvedLimits): void {
+    this.#limit(slot, limits)
     if (this.#connections.states[slot] === State.connecting) return this.#outbound.postpone(slot, tcp)
     attempt(() => this.#native.setOptions(slot, tcpOptions(tcp)), this.addresses(slot).them)
+  }
+
+  #limit(slot: number, limits: ResolvedLimits | undefined): void {
+    if (!limits) return
+    for (const [name, amount] of Object.entries(limits))
+      this.#native.limit(slot, Limit[name as keyof ResolvedLimits], amount)
   }
 
   /** Of an open slot. */
@@ -207,6 +219,7 @@ export class ConnectionLife {
     if (!this.#isAdmitted(slot, listener, them)) return
     c.states[slot] = State.open
     this.accepted++
+    this.#limit(slot, listener.limits)
     this.#announcer.accepted(id, me, them)
     // A subscriber has closed the connection, or stopped this SockMan: the owner has not heard of the connection.
     if (c.states[slot] !== State.open) {
@@ -280,6 +293,12 @@ export class ConnectionLife {
   #established(slot: number): readonly [me: SockAddr, them: SockAddr] {
     const [me, them] = this.#native.established(slot)
     return [parseAddress(me), parseAddress(them)]
+  }
+
+  onIdle(slot: number): void {
+    const c = this.#connections
+    if (c.states[slot] !== State.open) return
+    if (!c.handlers[slot]!.idle(c.ids[slot] as ConnectionId)) this.close(slot, 0, 0)
   }
 
   onError(slot: number, at: number): void {

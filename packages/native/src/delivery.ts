@@ -132,6 +132,8 @@ export class Delivery {
         return this.#life.onError(slot, at)
       case Event.drained:
         return void this.#sending.onDrained(slot)
+      case Event.idle:
+        return this.#life.onIdle(slot)
       case Event.closed:
         return this.#life.onClosed(slot, at)
       case Event.listenError:

@@ -10,6 +10,7 @@ export const Event = {
   listenError: 8,
   listenerClosed: 9,
   stopped: 10,
+  idle: 11,
 } as const
 
 /** Words of a record, from its first. */

@@ -2,6 +2,7 @@ import {
   type ConnectionHandlers,
   type Handlers,
   type Listener,
+  type ResolvedLimits,
   type ResolvedListenOptions,
   type SockAddr,
   SockError,
@@ -18,6 +19,7 @@ export interface OwnListener extends Listener {
   readonly handlers: ConnectionHandlers
   /** Whether the lists of the listener let a peer in. */
   readonly admits: (them: SockAddr) => boolean
+  readonly limits: ResolvedLimits | undefined
   closed: boolean
 }
 
@@ -56,7 +58,7 @@ export class Listeners {
 
   /** What `open` opens; `wanted` is the address its errors name. */
   add(
-    { events, admits }: Pick<ResolvedListenOptions, 'events' | 'admits'>,
+    { events, admits, limits }: Pick<ResolvedListenOptions, 'events' | 'admits' | 'limits'>,
     wanted: SockAddr | undefined,
     open: () => ListenResult,
   ): Listener {
@@ -69,6 +71,7 @@ export class Listeners {
       address,
       handlers,
       admits,
+      limits,
       closed: false,
       close: () => this.#close(listener),
     }

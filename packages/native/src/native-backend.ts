@@ -175,6 +175,8 @@ function openEngine(
     maxConnections,
     copyThreshold,
     batchLimit,
+    receiveRateTotal,
+    sendRateTotal,
   } = options
   return opened(
     spec,
@@ -190,6 +192,8 @@ function openEngine(
         maxConnections,
         corkSize(copyThreshold),
         batchLimit,
+        receiveRateTotal,
+        sendRateTotal,
       ),
   )
 }

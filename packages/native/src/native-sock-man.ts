@@ -9,6 +9,7 @@ import {
   Handlers,
   type Listener,
   type ListenOptions,
+  type LiveOptions,
   ReadHandlers,
   type Releasable,
   type ResolvedSockManOptions,
@@ -16,8 +17,8 @@ import {
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveLiveOptions,
   resolveStopOptions,
-  resolveTcpOptions,
   type SelectionReport,
   type Sendable,
   type SendOptions,
@@ -26,7 +27,6 @@ import {
   type SockManEvents,
   type Stats,
   type StopOptions,
-  type TcpOptions,
   unknownConnection,
 } from '@sockman/core'
 import { Announcer } from './announcer'
@@ -194,10 +194,10 @@ export class NativeSockMan implements SockMan {
     return slot >= 0
   }
 
-  setOptions(id: ConnectionId, options: TcpOptions): boolean {
-    const resolved = resolveTcpOptions(options)
+  setOptions(id: ConnectionId, options: LiveOptions): boolean {
+    const { tcp, limits } = resolveLiveOptions(options)
     const slot = this.#connections.findOpen(id)
-    if (slot >= 0) this.#life.setOptions(slot, resolved)
+    if (slot >= 0) this.#life.setOptions(slot, tcp, limits)
     return slot >= 0
   }
 

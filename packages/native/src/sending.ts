@@ -150,10 +150,10 @@ export class Sending {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'data', 'attached to its buffer', data)
     if (borrow) {
       c.flags[slot]! |= Flag.awaitsReady
-      if (queued === SendResult.freeAlready || queued === 0) this.#turn.startWith(slot)
+      if (queued === 0) this.#turn.startWith(slot)
       else if (lend) c.flags[slot]! |= Flag.borrowing
     }
-    c.setQueued(slot, Math.max(0, queued))
+    c.setQueued(slot, queued)
     return this.#room(slot)
   }
 

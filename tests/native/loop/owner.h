@@ -26,7 +26,10 @@ struct World {
         ring(*Region::map(sizeof(EventRing::Shared)), mostPending),
         pool(region, kBlock, kPool, kPool),
         loop(std::make_unique<ScriptedEngine>(pool, seed), pool, ring, connections, listeners,
-             {.receiveWindow = kWindow, .maxConnections = maxConnections}) {}
+             {.receiveWindow = kWindow,
+              .maxConnections = maxConnections,
+              .receiveRate = seed % 5 == 0 ? 10'000 : 0,
+              .sendRate = seed % 7 == 0 ? 10'000 : 0}) {}
 
   const uint32_t maxConnections;
   CommandCount commands;
@@ -51,7 +54,7 @@ class Owner {
   /// One random call, at random about a connection of any state, or a new one.
   void act() SOCKMAN_REQUIRES(javascriptThread) {
     if (stopping_) return;
-    const uint32_t what = dice_.roll(14);
+    const uint32_t what = dice_.roll(16);
     if (what < 3 || lives_.empty()) return connect();
     if (what == 3) return listen();
     if (what == 4) return closeListener();
@@ -72,6 +75,9 @@ class Owner {
         return resume(life);
       case 11:
         return post(life, Op::fail, EPIPE);
+      case 12:
+      case 13:
+        return limit(life);
       default:
         return close(life);
     }
@@ -107,7 +113,9 @@ class Owner {
   /// data, and whoever listens gets connections, up to `maxConnections`.
   void assertServed() const SOCKMAN_REQUIRES(javascriptThread) {
     for (const auto& [slot, life] : lives_) {
-      const bool reads = life.state == State::open && !life.paused && !life.eof;
+      const auto& pace = life.c->driving.pace;
+      const bool waits = pace && pace->receive.waits();
+      const bool reads = life.state == State::open && !life.paused && !life.eof && !waits;
       SOCKMAN_CHECK(!reads || life.c->receiving);
     }
     const bool full = world_.maxConnections > 0 && lives_.size() >= world_.maxConnections;
@@ -163,6 +171,7 @@ class Owner {
          : dice_.oneIn(2) ? 0
                           : ECONNREFUSED,
          dice_.oneIn(2) ? kTimeout : 0);
+    post(life, Op::start);
   }
   void listen() SOCKMAN_REQUIRES(javascriptThread) {
     if (listeners_.size() >= 3) return;
@@ -178,10 +187,8 @@ class Owner {
   }
   void send(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     if (life.state == State::failed || life.shutdown) return;
-    const size_t words = 1 + dice_.roll(100);
-    Chunk::Ptr chunk = Chunk::make(words * sizeof life.owner);
-    for (size_t n = 0; n < words; n++)
-      std::memcpy(chunk->bytes() + n * sizeof life.owner, &life.owner, sizeof life.owner);
+    Chunk::Ptr chunk = Chunk::make(1 + dice_.roll(400));
+    std::memset(chunk->bytes(), tagOf(life.owner), chunk->size());
     life.sent += chunk->size();
     handed_ += chunk->size();
     life.c->shared.queued.fetch_add(static_cast<int64_t>(chunk->size()), std::memory_order_relaxed);
@@ -190,6 +197,11 @@ class Owner {
   void resume(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     life.paused = false;
     if (std::exchange(life.stopped, false)) post(life, Op::resume, 0, std::exchange(life.held, 0));
+  }
+  /// Rates of which a burst is less than a send, and one that is none.
+  void limit(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto which = static_cast<int32_t>(dice_.roll(3));
+    post(life, Op::limit, which, dice_.oneIn(3) ? 0 : 1 + dice_.roll(3000));
   }
   void close(Life& life) SOCKMAN_REQUIRES(javascriptThread) {
     life.state = State::closing;
@@ -251,6 +263,9 @@ class Owner {
         return;
       case Event::drained:
         return;
+      case Event::idle:
+        SOCKMAN_CHECK(life.state == State::open || life.state == State::closing);
+        return;
       case Event::closed:
         SOCKMAN_CHECK(life.state == State::closing || (life.state == State::connecting && record.a != 0));
         return closed(life);
@@ -277,11 +292,8 @@ class Owner {
   void data(Life& life, Record& record) SOCKMAN_REQUIRES(javascriptThread) {
     SOCKMAN_CHECK(mayReceive(life) && !life.eof && record.length > 0);
     const std::byte* bytes = world_.region->base() + record.offset;
-    for (int32_t at = 0; at < record.length; at += static_cast<int32_t>(sizeof life.owner)) {
-      uint32_t word;
-      std::memcpy(&word, bytes + at, sizeof word);
-      SOCKMAN_CHECK(word == life.owner);
-    }
+    for (int32_t at = 0; at < record.length; at++)
+      SOCKMAN_CHECK(static_cast<uint8_t>(bytes[at]) == tagOf(life.owner));
     if (life.state == State::closing || (!life.paused && life.held == 0)) return;
     record.held = 1;
     life.held += record.length;

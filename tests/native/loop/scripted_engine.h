@@ -24,7 +24,11 @@ inline int openSocket(Dice& dice) {
   return ends[0];
 }
 
-/// Bytes are words that name their connection: what arrives anywhere else shows.
+/// What each byte of a connection is: what arrives anywhere else shows.
+inline uint8_t tagOf(uint32_t owner) {
+  return static_cast<uint8_t>(owner % 251);  // narrow, and not in step with powers of two
+}
+
 class ScriptedEngine {
  public:
   static constexpr bool kInline = false;
@@ -145,15 +149,12 @@ class ScriptedEngine {
     // The parts are unchanged since `send`, and a part of them is taken.
     size_t all = 0;
     for (int i = 0; i < port.partCount; i++) {
-      const auto* words = static_cast<const std::byte*>(port.parts[i].iov_base);
-      for (size_t byte = 0; byte < port.parts[i].iov_len; byte += sizeof port.owner) {
-        uint32_t word;
-        std::memcpy(&word, words + byte, sizeof word);
-        SOCKMAN_CHECK(word == port.owner);
-      }
+      SOCKMAN_CHECK(port.parts[i].iov_len > 0);
+      const auto* bytes = static_cast<const uint8_t*>(port.parts[i].iov_base);
+      for (size_t n = 0; n < port.parts[i].iov_len; n++) SOCKMAN_CHECK(bytes[n] == tagOf(port.owner));
       all += port.parts[i].iov_len;
     }
-    const size_t taken = dice_.oneIn(2) ? all : sizeof port.owner;
+    const size_t taken = dice_.oneIn(2) ? all : 1;
     port.sent += taken;
     sink.sent(port, static_cast<int64_t>(taken));
   }
@@ -168,15 +169,13 @@ class ScriptedEngine {
       starving_ = true;
       return;
     }
-    const size_t words = std::min(port.room, block_.room()) / sizeof port.owner;
-    SOCKMAN_CHECK(words > 0);  // with no room the loop stops receiving
-    receive(port, 1 + dice_.roll(static_cast<uint32_t>(std::min<size_t>(words, 64))), sink);
+    const size_t room = std::min(port.room, block_.room());
+    SOCKMAN_CHECK(room > 0);  // with no room the loop stops receiving
+    receive(port, 1 + dice_.roll(static_cast<uint32_t>(std::min<size_t>(room, 256))), sink);
   }
   template <class Sink>
-  void receive(Port& port, size_t words, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
-    for (size_t word = 0; word < words; word++)
-      std::memcpy(block_.end() + word * sizeof port.owner, &port.owner, sizeof port.owner);
-    const size_t length = words * sizeof port.owner;
+  void receive(Port& port, size_t length, Sink& sink) SOCKMAN_REQUIRES(drivingThread) {
+    std::memset(block_.end(), tagOf(port.owner), length);
     sink.received(port, block_.index(), block_.fill(length), length);
   }
 

@@ -26,8 +26,11 @@ class Driver {
     world_.loop.goOn();
   }
   void reap() SOCKMAN_REQUIRES(drivingThread) { world_.loop.engine().reap(world_.loop); }
-  /// All time limits are over.
-  void expire() SOCKMAN_REQUIRES(drivingThread) { world_.loop.expire(kNever - 1); }
+  /// All time limits are over, an hour later each time.
+  void expire() SOCKMAN_REQUIRES(drivingThread) {
+    hours_++;
+    world_.loop.expire(now() + hours_ * 3'600'000 * kMillisecond);
+  }
   void publish() SOCKMAN_REQUIRES(drivingThread) { world_.loop.publish(); }
   bool finished() SOCKMAN_REQUIRES(drivingThread) { return world_.loop.finished(); }
   void discard() SOCKMAN_REQUIRES(drivingThread) { world_.loop.discard(); }
@@ -35,6 +38,7 @@ class Driver {
  private:
   World& world_;
   std::vector<Command> taken_;
+  int hours_ = 0;
 };
 
 /// One step of either thread at a time, in an order that the seed decides.
@@ -69,10 +73,12 @@ void interleave(uint32_t seed, bool stopInTheEnd) {
   };
   for (; step < 400; step++) turn(dice.roll(10));
   if (!stopInTheEnd) return driver.discard();
+  int rounds = 0;
   do {
     driver.take();
     driver.execute();
-    driver.expire();
+    // Not without end: connections on which nothing moves are told of each time.
+    if (rounds++ < 3) driver.expire();
     driver.publish();
   } while (owner.consume(1000) > 0 || !world.queue.empty() || world.ring.consumed());
   owner.assertServed();
@@ -522,6 +528,54 @@ TEST(lingeringBroken, "a flush ends with an error, and at its bound; what was no
     if (how == 2) it.world.loop.sent(*it.c, -EPIPE);
     if (how == 3) it.world.loop.expire(now() + 61'000 * kMillisecond);
     SOCKMAN_CHECK(it.c->driving.closing && !it.c->deadline && it.c->shared.queued.load() == 1);
+  }
+}
+
+TEST(startedConnect, "a connect receives nothing before its limits are known: before `start` (N74)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection* c = it.world.connections.allocate();
+  it.post(c->name, Op::connect, nullptr, 0);
+  it.run();
+  SOCKMAN_CHECK(c->driving.established && !c->receiving);
+  it.post(c->name, Op::start);
+  it.run();
+  SOCKMAN_CHECK(c->receiving);
+  it.driver.discard();
+}
+
+TEST(shares, "all that is granted and not used is no more than a burst, however many come and go (N74)") {
+  struct Owner {};
+  constexpr int64_t kRate = 1'000'000;
+  constexpr size_t kMost = 3000, kSpare = kRate / 10;
+  Owner owner;
+  Pacer<Owner> pacer(kRate, 0);
+  std::list<Paced<Owner>> all;
+  const auto check = [&] {
+    size_t granted = 0;
+    for (const Paced<Owner>& each : all) granted += each.granted;
+    SOCKMAN_CHECK(granted <= kSpare);
+  };
+  for (int round = 0; round < 2; round++) {
+    while (all.size() < kMost) {
+      Paced<Owner>& direction = all.emplace_back(owner, Flow::receive);
+      if (pacer.divide(all.size())) {
+        const size_t share = pacer.share(Flow::receive);
+        for (Paced<Owner>& each : all) each.granted = std::min(each.granted, share);
+      }
+      direction.granted = pacer.grant(direction);
+      SOCKMAN_CHECK(direction.granted > 0);
+      check();
+    }
+    while (all.size() > 1) {
+      all.pop_front();
+      pacer.divide(all.size());
+      // What is used is granted anew, and more.
+      all.back().granted = pacer.grant(all.back());
+      check();
+    }
+    SOCKMAN_CHECK(all.back().granted == kSpare / 16);
   }
 }
 

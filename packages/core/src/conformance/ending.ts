@@ -21,7 +21,7 @@ export const ending: readonly Case[] = [
     title: 'C10 a listener or a connection keeps the process alive',
     skip: (facts) => needsDescriptors(facts) ?? needsProcess(facts),
     async run(trial) {
-      for (const scenario of ['alive-listening', 'alive-connected']) {
+      const keeps = async (scenario: string): Promise<void> => {
         const child = trial.child(scenario)
         const address = await child.line()
         await trial.network.sleep(300)
@@ -31,6 +31,7 @@ export const ending: readonly Case[] = [
         assert.deepEqual(await child.end, { code: 7, signal: null, stderr: '' })
         peer.destroy()
       }
+      await Promise.all(['alive-listening', 'alive-connected'].map(keeps))
     },
   },
   {

@@ -13,6 +13,7 @@ import { fairness } from './fairness'
 import { forms } from './forms'
 import { type ConformanceOptions, runCases } from './harness'
 import { identity } from './identity'
+import { idling } from './idling'
 import { interrupting } from './interrupting'
 import { lifecycle } from './lifecycle'
 import { limits } from './limits'
@@ -20,6 +21,7 @@ import { live } from './live'
 import { names } from './names'
 import { observation } from './observation'
 import { ownership } from './ownership'
+import { pacing } from './pacing'
 import { receiving } from './receiving'
 import { sending } from './sending'
 import { waiting } from './waiting'
@@ -54,6 +56,8 @@ export function conformance(backend: Backend, options: ConformanceOptions): void
     sending,
     borrowing,
     completion,
+    pacing,
+    idling,
     closing,
     draining,
     observation,

@@ -8,19 +8,25 @@ import type { Trial } from './trial'
 const LOOKS = 3
 
 /**
- * Asserts that nothing spins for `ms`: hardly a wake-up of the engine, and less than a fifth of a CPU in this process,
+ * Asserts that nothing spins for `ms`: hardly a wake-up of each engine, and less than a fifth of a CPU in this process,
  * runner and peers included. A spinning thread takes all of one and wakes thousands of times. A collection of garbage
  * takes some, once: the quietest of three looks counts. (In memory, where `ms` take no time, the wake-ups alone tell.)
  */
-export async function assertQuiet({ network, supports }: Trial, man: SockMan, ms: number): Promise<void> {
+export async function assertQuiet(
+  { network, supports }: Trial,
+  men: SockMan | readonly SockMan[],
+  ms: number,
+): Promise<void> {
+  const all = [men].flat()
+  const wakeups = (): number[] => all.map((man) => man.stats().wakeups)
   const used: number[] = []
   while (used.length < LOOKS) {
-    const { wakeups } = man.stats()
+    const before = wakeups()
     const cpu = process.cpuUsage()
     await network.sleep(ms)
     const { user, system } = process.cpuUsage(cpu)
-    const woken = man.stats().wakeups - wakeups
-    assert.ok(woken <= 5, `${woken} wake-ups in ${ms} quiet ms`)
+    const woken = wakeups().map((count, at) => count - before[at]!)
+    assert.ok(Math.max(...woken) <= 5, `${woken.join(', ')} wake-ups in ${ms} quiet ms`)
     used.push((user + system) / 1000)
     if (!supports.descriptors || used.at(-1)! < ms / 5) return
   }

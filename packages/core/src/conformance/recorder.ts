@@ -156,7 +156,7 @@ export class Recorder {
 
   /** Handlers that note each event and pass it on; `without` leaves some out altogether. */
   handlers(events: SockManEvents = {}, without: readonly EventName[] = []): SockManEvents {
-    const closesItself = without.includes('onEof') || without.includes('onError')
+    const closesItself = (['onEof', 'onError', 'onIdle'] as const).some((name) => without.includes(name))
     const all: SockManEvents = {
       onAccepted: (id, me, them, listener) =>
         this.#handle('accepted', id, ['new'], 'open', (life) => {
@@ -205,6 +205,7 @@ export class Recorder {
           life.sentBytes = bytes
           events.onSent?.(id, bytes)
         }),
+      onIdle: (id) => this.#handle('idle', id, ['open', 'eof'], 'same', () => events.onIdle?.(id)),
       onListenError: (listener, error) =>
         this.#event('listenError', () => {
           this.listenErrors.push(error)

@@ -3,10 +3,11 @@ import type { SockAddr } from '../address'
 import { SockError } from '../errors'
 import { Fifo } from '../fifo'
 import type { ConnectionHandlers } from '../handlers'
-import { FLUSH_TIMEOUT, type ResolvedSockManOptions } from '../options'
+import { FLUSH_TIMEOUT, type ResolvedLimits, type ResolvedSockManOptions } from '../options'
 import { isReceiveMemory } from '../receive-memory'
 import { aborted } from '../refusals'
 import type { ConnectionId, ConnectionStats } from '../sock-man'
+import { Bucket } from './bucket'
 import { EAGAIN, type Endpoint, type EndpointOwner } from './endpoint'
 import type { ReceiveBuffer } from './receive-buffer'
 import type { Entry, Target } from './schedule'
@@ -32,12 +33,31 @@ const MOST_MARKS = 1024
 const EFAULT = -14
 const ETIMEDOUT = -110
 
+/** What a connection is told of by the clock. */
+const Due = {
+  /** The time for a connect, or for a flush, is over. */
+  end: 0,
+  idle: 1,
+  /** A rate lets it receive, or send, again. */
+  receive: 2,
+  send: 3,
+} as const
+
+const MOST = Number.POSITIVE_INFINITY
+
+type Flow = 'receive' | 'send'
+
+/** The limits of rate, of a connection or of all of a SockMan. */
+export type Rates = Record<Flow, Bucket | undefined>
+
 /** What a connection needs of its SockMan. */
 export interface ConnectionHome {
   readonly world: World
   readonly options: ResolvedSockManOptions
   readonly buffer: ReceiveBuffer
   readonly counts: Counts
+  /** Of all together. */
+  readonly rates: Rates
   /** It is looked at in the next batch. */
   enlist(connection: Connection): void
   /** It is flushed when the callback under way returns; false when none is. */
@@ -97,6 +117,17 @@ export class Connection implements EndpointOwner, Target {
   #bytesSent = 0
   #lastReceive = 0
   #lastSend = 0
+  readonly #rates: Rates = { receive: undefined, send: undefined }
+  /** The number of the wait for a rate that each direction is in; 0 for none. */
+  readonly #waits: Record<Flow, number> = { receive: 0, send: 0 }
+  #lastWait = 0
+  /** Whether it waits for its own rate, not for its turn among all. */
+  readonly #waitsForOwn: Record<Flow, boolean> = { receive: false, send: false }
+  /** ms, 0 for no limit. */
+  #idleTimeout = 0
+  #idleDue = false
+  /** When it counts as idle from, where no byte has moved. */
+  #idleSince = 0
 
   constructor(
     home: ConnectionHome,
@@ -139,16 +170,26 @@ export class Connection implements EndpointOwner, Target {
     if (!quiet) this.#home.enlist(this)
   }
 
-  /** A time limit is over. */
-  happen(): boolean {
-    this.#expired = true
+  /**
+   * @param what of {@link Due}
+   * @param wait the number of the wait that is over
+   */
+  happen(what: number = Due.end, wait = 0): boolean {
+    if (what === Due.end) this.#expired = true
+    if (what === Due.idle) this.#idleDue = true
+    if (what === Due.receive || what === Due.send) {
+      const flow = what === Due.receive ? 'receive' : 'send'
+      if (this.#waits[flow] !== wait) return false
+      this.#waits[flow] = 0
+    }
     this.#home.enlist(this)
     return false
   }
 
-  limit(ms: number): void {
+  limit(ms: number, what: number = Due.end): void {
+    this.#unlimit()
     const { clock } = this.#home.world
-    this.#deadline = clock.limit(clock.now + ms, this, 0)
+    this.#deadline = clock.limit(clock.now + ms, this, what)
   }
 
   #unlimit(): void {
@@ -161,6 +202,72 @@ export class Connection implements EndpointOwner, Target {
     const { watch } = this
     this.watch = undefined
     watch?.end()
+  }
+
+  // ---- Limits ----
+
+  setLimits({ idleTimeout, receiveRate, sendRate }: ResolvedLimits = {}): void {
+    const { now } = this.#home.world.clock
+    if (receiveRate !== undefined) this.#setRate('receive', receiveRate, now)
+    if (sendRate !== undefined) this.#setRate('send', sendRate, now)
+    if (idleTimeout !== undefined) {
+      this.#idleTimeout = idleTimeout
+      if (this.state === State.open) this.awaitIdle()
+    }
+    this.#home.enlist(this)
+  }
+
+  /** What waits for the rate of before waits no more; a turn among all is kept, as a rate may be set again and again. */
+  #setRate(flow: Flow, rate: number, now: number): void {
+    this.#rates[flow] = Bucket.of(rate, now, this.#rates[flow])
+    if (this.#waitsForOwn[flow]) this.#waits[flow] = 0
+  }
+
+  /** Bytes that may go in this direction now; with none it waits. */
+  #mayGo(flow: Flow): number {
+    const own = this.#rates[flow]
+    const all = this.#home.rates[flow]
+    if (!own && !all) return MOST
+    if (this.#waits[flow] > 0) return 0
+    const { clock } = this.#home.world
+    const mine = own?.level(clock.now) ?? MOST
+    const most = Math.min(mine, all?.level(clock.now) ?? MOST)
+    if (most === 0) {
+      this.#waits[flow] = ++this.#lastWait
+      this.#waitsForOwn[flow] = mine === 0
+      const at = (mine === 0 ? own! : all!).readyAt
+      clock.post(at, this, flow === 'receive' ? Due.receive : Due.send, this.#waits[flow])
+    }
+    return most
+  }
+
+  #went(flow: Flow, bytes: number): void {
+    this.#rates[flow]?.take(bytes)
+    this.#home.rates[flow]?.take(bytes)
+  }
+
+  /** The time of being idle begins. */
+  awaitIdle(): void {
+    this.#idleDue = false
+    this.#unlimit()
+    this.#idleSince = this.#home.world.clock.now
+    if (this.#idleTimeout > 0) this.limit(this.#idleTimeout, Due.idle)
+  }
+
+  /** The time is over; whether its owner was told. */
+  #judgeIdle(): boolean {
+    const { clock } = this.#home.world
+    const moved = Math.max(this.#lastReceive, this.#lastSend) - clock.epoch
+    const left = Math.max(moved, this.#idleSince) + this.#idleTimeout - clock.now
+    this.#idleDue = false
+    if (left > 0) {
+      this.limit(left, Due.idle)
+      return false
+    }
+    this.awaitIdle()
+    // What this side does not take, or holds back itself, is no silence of the peer's.
+    if (this.endpoint.available > 0 || this.#waits.send > 0) return false
+    return this.handlers.idle(this.id) || this.#closeItself(false)
   }
 
   // ---- What the owner asks for ----
@@ -207,7 +314,9 @@ export class Connection implements EndpointOwner, Target {
   #write(data: Uint8Array, from: number, length: number): number {
     let taken = 0
     while (taken < length) {
-      const count = this.endpoint.write(data, from + taken, length - taken, this.#more)
+      const most = this.#mayGo('send')
+      if (most === 0) break
+      const count = this.endpoint.write(data, from + taken, Math.min(most, length - taken), this.#more)
       this.#home.counts.syscalls++
       if (count <= 0) {
         // An adopted socket whose sending side has ended.
@@ -215,6 +324,7 @@ export class Connection implements EndpointOwner, Target {
         break
       }
       taken += count
+      this.#went('send', count)
     }
     if (taken > 0) {
       this.#bytesSent += taken
@@ -304,6 +414,7 @@ export class Connection implements EndpointOwner, Target {
     this.#unlimit()
     this.state = State.open
     this.#expired = false
+    this.awaitIdle()
     this.#home.cork(this)
     this.#home.joined(this, 'connected')
     // A subscriber has closed it: only that is told.
@@ -345,14 +456,18 @@ export class Connection implements EndpointOwner, Target {
     if (endpoint.error !== 0 && (this.#paused || available === 0)) {
       return this.#fail(endpoint.error, this.queuedBytes > 0 ? 'send' : 'recv')
     }
-    if (this.#paused) return false
-    if (available > 0) {
-      this.#receive()
-      return true
+    if (!this.#paused && available > 0) {
+      const most = this.#mayGo('receive')
+      if (most > 0) {
+        this.#receive(most)
+        return true
+      }
     }
-    if (this.#eof || !endpoint.atEnd) return false
-    this.#eof = true
-    return this.handlers.eof(this.id) || this.#closeItself(true)
+    if (!this.#paused && !this.#eof && endpoint.atEnd) {
+      this.#eof = true
+      return this.handlers.eof(this.id) || this.#closeItself(true)
+    }
+    return this.#idleDue && this.#judgeIdle()
   }
 
   /** Whether the kernel has what an owner waits for. */
@@ -363,9 +478,10 @@ export class Connection implements EndpointOwner, Target {
     return marks.length < waiting
   }
 
-  #receive(): void {
+  #receive(most: number): void {
     const { buffer, counts, world } = this.#home
-    const data = buffer.read(this.endpoint)
+    const data = buffer.read(this.endpoint, most)
+    this.#went('receive', data.length)
     counts.syscalls++
     counts.chunksReceived++
     counts.bytesReceived += data.length
@@ -386,6 +502,7 @@ export class Connection implements EndpointOwner, Target {
       unsentBytes: this.#unsent,
     })
     this.state = State.failed
+    this.#unlimit()
     this.#queue = undefined
     this.#home.failed(this, error)
     // A subscriber may have closed it.

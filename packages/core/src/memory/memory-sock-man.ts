@@ -9,16 +9,18 @@ import {
   type ConnectionOptions,
   type ConnectOptions,
   type ListenOptions,
+  type LiveOptions,
+  type ResolvedLimits,
+  type ResolvedListenOptions,
   type ResolvedSockManOptions,
   resolveCloseOptions,
   resolveConnectionOptions,
   resolveConnectOptions,
   resolveListenOptions,
+  resolveLiveOptions,
   resolveSendOptions,
   resolveStopOptions,
-  resolveTcpOptions,
   SPARE_SEND,
-  type TcpOptions,
 } from '../options'
 import { checkId, queueFull, stopped, unknownConnection } from '../refusals'
 import { takeDescriptor } from '../releasing'
@@ -35,7 +37,8 @@ import type {
   Stats,
   StopOptions,
 } from '../sock-man'
-import { Connection, type ConnectionHome, State } from './connection'
+import { Bucket } from './bucket'
+import { Connection, type ConnectionHome, type Rates, State } from './connection'
 import type { Endpoint } from './endpoint'
 import { CONNECT_TIMEOUT, type Kernel } from './kernel'
 import type { Listening } from './listening'
@@ -64,6 +67,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   readonly options: ResolvedSockManOptions
   readonly world: World
   readonly buffer: ReceiveBuffer
+  readonly rates: Rates
   readonly counts = {
     accepted: 0,
     connected: 0,
@@ -103,6 +107,11 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     this.options = setup.options
     this.world = kernel.world
     this.#kernel = kernel
+    const { now } = this.world.clock
+    this.rates = {
+      receive: Bucket.of(setup.options.receiveRateTotal, now),
+      send: Bucket.of(setup.options.sendRateTotal, now),
+    }
     this.buffer = new ReceiveBuffer(
       Math.min(setup.options.receiveBlock, this.world.receiveBuffer),
       setup.options.poison,
@@ -116,28 +125,24 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   listen(address: AddressInput, options?: ListenOptions): Listener {
     const to = SockAddr.from(address)
-    const { events, admits, ...settings } = resolveListenOptions(options)
-    const handlers = this.#handlers.or(events)
+    const resolved = resolveListenOptions(options)
+    const handlers = this.#handlers.or(resolved.events)
     this.#assertRunning()
-    return this.#addListener(this.#kernel.listen(to, settings), handlers, admits)
+    return this.#addListener(this.#kernel.listen(to, resolved), handlers, resolved)
   }
 
   adoptListener(sock: Releasable, options?: ListenOptions): Listener {
-    const { events, admits } = resolveListenOptions(options)
-    const handlers = this.#handlers.or(events)
+    const resolved = resolveListenOptions(options)
+    const handlers = this.#handlers.or(resolved.events)
     const socket = this.#take(sock)
     const listening = socket.takeListening()
-    if (listening) return this.#addListener(listening, handlers, admits)
+    if (listening) return this.#addListener(listening, handlers, resolved)
     socket.close()
     throw SockError.fromErrno(EINVAL, 'adopt')
   }
 
-  #addListener(
-    listening: Listening,
-    handlers: ConnectionHandlers,
-    admits: (them: SockAddr) => boolean,
-  ): Listener {
-    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers, admits)
+  #addListener(listening: Listening, handlers: ConnectionHandlers, options: ResolvedListenOptions): Listener {
+    const listener = new MemoryListener(this, ++this.#lastListener, listening, handlers, options)
     this.#listeners.add(listener)
     listener.changed()
     this.#publishListener('listening', listening.address)
@@ -159,7 +164,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
 
   connect(address: AddressInput, options?: ConnectOptions): ConnectionId {
     const to = SockAddr.from(address)
-    const { events, timeout, signal, localAddress } = resolveConnectOptions(options)
+    const { events, timeout, signal, localAddress, limits } = resolveConnectOptions(options)
     const handlers = this.#handlers.or(events)
     const watch = signal && new AbortWatch(signal)
     let endpoint: Endpoint
@@ -170,7 +175,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       watch?.end()
       throw error
     }
-    const connection = this.#begin(endpoint, State.connecting, handlers)
+    const connection = this.#begin(endpoint, State.connecting, handlers, limits)
     connection.limit(timeout || CONNECT_TIMEOUT)
     connection.watch = watch
     watch?.begin(() => connection.abort())
@@ -178,7 +183,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   }
 
   adopt(sock: Releasable, options?: ConnectionOptions): ConnectionId {
-    const { events } = resolveConnectionOptions(options)
+    const { events, limits } = resolveConnectionOptions(options)
     const handlers = this.#handlers.or(events)
     const socket = this.#take(sock)
     const endpoint = socket.takeConnected()
@@ -186,7 +191,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
       socket.close()
       throw SockError.fromErrno(ENOTCONN, 'adopt')
     }
-    const connection = this.#begin(endpoint, State.open, handlers)
+    const connection = this.#begin(endpoint, State.open, handlers, limits)
     connection.changed()
     return connection.id
   }
@@ -201,9 +206,15 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     throw SockError.fromErrno(ENOTSOCK, 'adopt')
   }
 
-  #begin(endpoint: Endpoint, state: number, handlers: ConnectionHandlers): Connection {
+  #begin(
+    endpoint: Endpoint,
+    state: number,
+    handlers: ConnectionHandlers,
+    limits: ResolvedLimits | undefined,
+  ): Connection {
     const id = ++this.#lastConnection as ConnectionId
     const connection = new Connection(this, id, endpoint, handlers, state)
+    if (limits) connection.setLimits(limits)
     this.#connections.set(id, connection)
     return connection
   }
@@ -216,7 +227,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     if (!endpoint) return false
     this.counts.syscalls++
     if (!this.#isAdmitted(endpoint, listener)) return true
-    const connection = this.#begin(endpoint, State.open, listener.handlers)
+    const connection = this.#begin(endpoint, State.open, listener.handlers, listener.options.limits)
     this.joined(connection, 'accepted')
     const { id } = connection
     // A subscriber has closed it: its owner has not heard of it.
@@ -245,7 +256,7 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
   #isAdmitted(endpoint: Endpoint, listener: MemoryListener): boolean {
     let admitted = false
     try {
-      admitted = listener.admits(endpoint.them) && !this.#stopping
+      admitted = listener.options.admits(endpoint.them) && !this.#stopping
     } finally {
       if (!admitted) {
         this.counts.refused++
@@ -348,10 +359,12 @@ export class MemorySockMan implements SockMan, ConnectionHome, Target {
     return connection !== undefined
   }
 
-  /** The network in memory has nothing that they would change. */
-  setOptions(id: ConnectionId, options: TcpOptions): boolean {
-    resolveTcpOptions(options)
-    return this.#find(id) !== undefined
+  /** The network in memory has nothing that the TCP options would change. */
+  setOptions(id: ConnectionId, options: LiveOptions): boolean {
+    const { limits } = resolveLiveOptions(options)
+    const connection = this.#find(id)
+    if (limits) connection?.setLimits(limits)
+    return connection !== undefined
   }
 
   /** The connection of an id that its owner may still use. */
@@ -550,7 +563,7 @@ class MemoryListener implements Listener {
   readonly id: number
   readonly listening: Listening
   readonly handlers: ConnectionHandlers
-  readonly admits: (them: SockAddr) => boolean
+  readonly options: ResolvedListenOptions
   listed = false
   readonly #man: MemorySockMan
 
@@ -559,9 +572,9 @@ class MemoryListener implements Listener {
     id: number,
     listening: Listening,
     handlers: ConnectionHandlers,
-    admits: (them: SockAddr) => boolean,
+    options: ResolvedListenOptions,
   ) {
-    this.admits = admits
+    this.options = options
     this.#man = man
     this.id = id
     this.listening = listening

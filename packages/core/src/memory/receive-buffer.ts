@@ -24,12 +24,12 @@ export class ReceiveBuffer {
     return this.#bytes.length
   }
 
-  /** A view of what a read gives; there must be something to read. */
-  read(endpoint: Endpoint): Bytes {
+  /** A view of what a read of at most `most` bytes gives; there must be something to read. */
+  read(endpoint: Endpoint, most: number): Bytes {
     // A transferred or detached one is replaced (C77).
     if (this.#bytes.length === 0) this.#bytes = this.#allocate()
     const at = 1 + 2 * (this.#turn++ % OFFSETS)
-    return viewOf(this.#bytes.buffer, at, endpoint.read(this.#bytes, at, this.#most))
+    return viewOf(this.#bytes.buffer, at, endpoint.read(this.#bytes, at, Math.min(most, this.#most)))
   }
 
   /** The view is not to be used any more. */

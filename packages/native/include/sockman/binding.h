@@ -52,6 +52,7 @@ class Binding : public Exported<Binding<E>> {
                                       Base::template entry<&Binding::reject>("reject"),
                                       Base::template entry<&Binding::established>("established"),
                                       Base::template entry<&Binding::setOptions>("setOptions"),
+                                      Base::template entry<&Binding::limit>("limit"),
                                       Base::template entry<&Binding::start>("start"),
                                       Base::template entry<&Binding::flush>("flush"),
                                       Base::template entry<&Binding::send>("send"),
@@ -80,11 +81,13 @@ class Binding : public Exported<Binding<E>> {
   }
 
   /// new Engine(deliver, inline, receiveBlock, receivePool, receivePoolMax, receiveWindow, maxConnections,
-  /// corkSize, batchLimit)
+  /// corkSize, batchLimit, receiveRate, sendRate)
   explicit Binding(const Info& info)
-      : Base(info), env_(info.Env()), sending_([this](Command&& command) SOCKMAN_REQUIRES(javascriptThread) {
-          drive_->post(std::move(command));
-        }) {
+      : Base(info),
+        env_(info.Env()),
+        sending_([this](Command&& command)
+                     SOCKMAN_REQUIRES(javascriptThread) { drive_->post(std::move(command)); },
+                 size(info[10]) > 0) {
     javascriptThread.assertHeld();  // Node-API constructs
     if (const auto failure = open(info)) raise(*failure);
   }
@@ -123,7 +126,9 @@ class Binding : public Exported<Binding<E>> {
     }
     auto engine = E::open(*pool_, nodeLoop);
     if (!engine) return engine.failure();
-    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])), narrow<uint32_t>(size(info[6]))};
+    const typename Loop::Limits limits{static_cast<int64_t>(size(info[5])), narrow<uint32_t>(size(info[6])),
+                                       static_cast<int64_t>(size(info[9])),
+                                       static_cast<int64_t>(size(info[10]))};
     loop_.emplace(std::move(*engine), *pool_, *ring_, connections_, listeners_, limits);
     delivery_.emplace(env_);
     if (const auto failure = delivery_->open(info[0])) return *failure;
@@ -303,8 +308,8 @@ class Binding : public Exported<Binding<E>> {
 
   // ---- Connections ----
 
-  /// (address, local address or '', timeout, TCP options) → [slot, warnings]. The loop is told what
-  /// connect(2) said (N16).
+  /// (address, local address or '', timeout, TCP options) → [slot, warnings]; nothing is received
+  /// before `start`. The loop is told what connect(2) said (N16).
   Napi::Value connect(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     const auto to = address(info[0], "connect");
     if (!to) return undefined(to.failure());
@@ -331,7 +336,7 @@ class Binding : public Exported<Binding<E>> {
     result.Set(1u, list(warnings));
     return result;
   }
-  /// (fd, TCP options) → [slot, warnings]
+  /// (fd, TCP options) → [slot, warnings]; nothing is received before `start`
   Napi::Value adopt(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     auto fd = adoptStream(integer(info[0]), false, E::kDescriptorLimit);
     if (!fd) return undefined(fd.failure());
@@ -340,7 +345,6 @@ class Binding : public Exported<Binding<E>> {
     if (const auto failure = begin()) return undefined(*failure);
     Connection* c = open(std::move(*fd), kAdopted);
     if (!c) return undefined({connections_.why(), "adopt"});
-    drive_->post({.op = Op::start, .name = c->name, .chunk = nullptr});
     Napi::Array result = Napi::Array::New(env_, 2);
     result.Set(0u, id(*c));
     result.Set(1u, list(warnings));
@@ -395,6 +399,13 @@ class Binding : public Exported<Binding<E>> {
     if (const auto failure = applyTo(fd, info, warnings)) return undefined(*failure);
     return warnings.empty() ? env_.Undefined() : undefined({warnings.front().error, "setsockopt"});
   }
+  /// (slot, Limit, ms or bytes per second)
+  Napi::Value limit(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
+    const auto amount = static_cast<int64_t>(size(info[2]));
+    if (static_cast<Limit>(integer(info[1])) == Limit::sendRate)
+      sending_.pace(connection(info[0]), amount > 0);
+    return post(info, Op::limit, integer(info[1]), amount);
+  }
   /// (slot)
   Napi::Value start(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::start); }
   Napi::Value hold(const Info& info) SOCKMAN_REQUIRES(javascriptThread) { return post(info, Op::hold); }
@@ -411,8 +422,7 @@ class Binding : public Exported<Binding<E>> {
     ring_->enter();
     return Napi::Number::New(env_, cork_->flush(count, connections_, sending_));
   }
-  /// (slot, data, flags) → bytes queued; -2 when `data` is detached. With kBorrow: -1 when `data` is free
-  /// again already.
+  /// (slot, data, flags) → bytes queued; -2 when `data` is detached
   Napi::Value send(const Info& info) SOCKMAN_REQUIRES(javascriptThread) {
     Connection& c = connection(info[0]);
     size_t length = 0;
@@ -422,7 +432,7 @@ class Binding : public Exported<Binding<E>> {
     const auto flags = narrow<uint32_t>(integer(info[2]));
     const iovec part{data, length};
     if (flags & SendPath<Loop>::kBorrow) {
-      if (sending_.lend(env_, c, info[1], part)) return Napi::Number::New(env_, -1);
+      sending_.lend(env_, c, info[1], part);
     } else {
       sending_.send(c, &part, 1, length, flags & SendPath<Loop>::kMore);
     }

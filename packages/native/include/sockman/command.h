@@ -97,11 +97,13 @@ enum class Op : uint8_t {
   resume,    // connection; amount = held bytes that were delivered
   close,     // connection; value = CloseFlag, amount = ms of a flush
   notify,    // connection; amount = bytes sent, at which `drained` is to be told
+  limit,     // connection; value = Limit, amount = ms or bytes per second, 0 for none
   stop,      // everything was closed: end once the last is gone
 };
 
 enum OpenFlag : int32_t { kAdopted = 0, kAccepted = 1 };
 enum CloseFlag : int32_t { kCloseFlush = 1, kCloseReset = 2 };
+enum class Limit : int32_t { idleTimeout, receiveRate, sendRate };
 
 struct Command {
   Op op;

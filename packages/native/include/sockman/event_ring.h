@@ -42,6 +42,7 @@ enum class Event : int32_t {
   listenError = 8,     // slot = listener, a = errno, or 0 and b = an accepted descriptor beyond the limit
   listenerClosed = 9,  // slot = listener
   stopped = 10,
+  idle = 11,  // slot, a = generation
 };
 
 struct Record {

@@ -4,12 +4,14 @@
 
 #include <atomic>
 #include <list>
+#include <memory>
 #include <string>
 
 #include "address.h"
 #include "command.h"
 #include "deadlines.h"
 #include "engine.h"
+#include "pacer.h"
 #include "roles.h"
 #include "slots.h"
 #include "socket_file.h"
@@ -30,19 +32,29 @@ struct Ports {
   struct Connection : Port {
     explicit Connection(Name name) : Port(false), name(name) {}
 
+    /// Both directions of a connection whose rates are limited.
+    struct Pace {
+      explicit Pace(Connection& c) : receive(c, Flow::receive), send(c, Flow::send) {}
+      Paced<Connection> receive, send;
+    };
+
     /// Owned by the driving thread, from the command that introduces the connection to the `closed` record.
     struct Driving {
       std::list<Chunk::Ptr> queue;  // unlike a deque it takes no memory while empty
       size_t queueOffset = 0;       // bytes of the first chunk that are sent
       int64_t undelivered = 0;
-      int64_t mark = 0;           // bytes sent, at which JavaScript wants a `drained` record; 0 for none
-      uint32_t waitingPlace = 0;  // among those that wait for `goOn`
-      int latched = 0;            // first permanent error of either direction (N15)
+      int64_t mark = 0;            // bytes sent, at which JavaScript wants a `drained` record; 0 for none
+      std::unique_ptr<Pace> pace;  // none: no limit
+      Time idleTimeout = 0;        // 0: none
+      Time idleSince = 0;          // since when the connection counts as idle where no byte has moved
+      uint32_t waitingPlace = 0;   // among those that wait for `goOn`
+      int latched = 0;             // first permanent error of either direction (N15)
       int connectError = 0;
       bool connecting = false, established = false, started = false;
       bool sending = false, held = false, windowClosed = false, behind = false, waiting = false;
       bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
            closing = false, reset = false;
+      bool idleUntold = false;  // a record says so that JavaScript has not consumed
     };
 
     /// Used by both threads at any time. What the driving thread writes stands beside what it owns.

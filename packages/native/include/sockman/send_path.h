@@ -68,6 +68,7 @@ class SendPath {
   struct Local {
     bool established = false;
     bool failed = false;  // an error was met here and is on its way
+    bool paced = false;   // its rate is limited: the loop sends
     int64_t lost = 0;     // bytes that no queue holds any more and no kernel took (N37)
     int64_t waiting = 0;  // bytes in `items`
     struct Item {
@@ -78,7 +79,8 @@ class SendPath {
     std::list<Item> items;  // begins with a borrowed one when not empty; empty, it takes no memory
   };
 
-  explicit SendPath(Post post) : post_(std::move(post)) {}
+  /// With `paced` the sum of all connections is limited: the loop sends.
+  SendPath(Post post, bool paced) : post_(std::move(post)), paced_(paced) {}
 
   Local& local(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) {
     const auto slot = static_cast<size_t>(c.name.slot);
@@ -124,21 +126,20 @@ class SendPath {
     abandon(l);
   }
 
-  /// The same for a lent buffer: the rest is kept by reference. Answers whether it is free again already.
-  bool lend(napi_env env, Connection& c, napi_value array, iovec bytes) SOCKMAN_REQUIRES(javascriptThread) {
+  /// The same for a lent buffer: the rest is kept by reference, or copied after all.
+  void lend(napi_env env, Connection& c, napi_value array, iovec bytes) SOCKMAN_REQUIRES(javascriptThread) {
     Local& l = local(c);
     if (l.failed) {
       l.lost += static_cast<int64_t>(bytes.iov_len);
-      return true;
+      return;
     }
-    auto borrowed = bytes.iov_len > Chunk::kSmall ? BorrowedBuffer::of(env, array) : std::nullopt;
-    if (!borrowed) {  // it cannot be kept, or a reference costs more: it is copied after all
-      send(c, &bytes, 1, bytes.iov_len, false);
-      return true;
-    }
+    const bool keep = bytes.iov_len > Chunk::kSmall && !isPaced(l);
+    auto borrowed = keep ? BorrowedBuffer::of(env, array) : std::nullopt;
+    // The buffer cannot be kept, a reference costs more than a copy, or the loop sends.
+    if (!borrowed) return send(c, &bytes, 1, bytes.iov_len, false);
     l.items.push_back({std::move(borrowed), 0, bytes.iov_len, nullptr});
     count(l, static_cast<int64_t>(bytes.iov_len));
-    return l.items.size() == 1 && pump(c);
+    if (l.items.size() == 1) pump(c);
   }
 
   /// Goes on with lent buffers while the engine's queue is empty; whether none is left. When the kernel is
@@ -206,6 +207,12 @@ class SendPath {
     l.items.clear();
   }
 
+  /// From now on the loop sends all of it, which limits the rate; or no more (N74).
+  void pace(Connection& c, bool paced) SOCKMAN_REQUIRES(javascriptThread) {
+    local(c).paced = paced;
+    if (paced) settle(c);
+  }
+
   /// Nothing that waits here is sent any more.
   void abandon(const Connection& c) SOCKMAN_REQUIRES(javascriptThread) { abandon(local(c)); }
 
@@ -216,9 +223,10 @@ class SendPath {
   static constexpr size_t kProbe = 64 * 1024;
 
   /// Whether the JavaScript thread may call sendmsg(2): the loop has nothing to send in hand (N8).
-  static bool maySend(const Connection& c, const Local& l) SOCKMAN_REQUIRES(javascriptThread) {
-    return l.established && c.shared.queued.load(std::memory_order_acquire) == 0;
+  bool maySend(const Connection& c, const Local& l) const SOCKMAN_REQUIRES(javascriptThread) {
+    return l.established && !isPaced(l) && c.shared.queued.load(std::memory_order_acquire) == 0;
   }
+  bool isPaced(const Local& l) const SOCKMAN_REQUIRES(javascriptThread) { return paced_ || l.paced; }
 
   size_t transmit(Connection& c, Local& l, const iovec* parts, int count, bool more)
       SOCKMAN_REQUIRES(javascriptThread) {
@@ -264,6 +272,7 @@ class SendPath {
   }
 
   Post post_;
+  const bool paced_;
   std::deque<Local> locals_ SOCKMAN_GUARDED_BY(javascriptThread);  // a Local does not move
   uint64_t syscalls_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;
   uint64_t bytes_ SOCKMAN_GUARDED_BY(javascriptThread) = 0;

@@ -32,6 +32,7 @@ class SockLoop {
   struct Limits {
     int64_t receiveWindow;
     uint32_t maxConnections;
+    int64_t receiveRate, sendRate;  // bytes per second over all connections, 0 for no limit
   };
 
   SockLoop(std::unique_ptr<E> engine, ReceivePool& pool, EventRing& ring, const Connections& connections,
@@ -41,7 +42,8 @@ class SockLoop {
         ring_(ring),
         connectionSlots_(connections),
         listenerSlots_(listeners),
-        limits_(limits) {}
+        limits_(limits),
+        pacer_(limits.receiveRate, limits.sendRate) {}
   /// A descriptor that JavaScript has not taken still belongs to its record (N31).
   ~SockLoop() {
     ring_.abandon([](Record& record) {
@@ -63,12 +65,16 @@ class SockLoop {
   /// commands: else a record of a slot's former owner would be counted for the next (N33).
   void reclaim() SOCKMAN_REQUIRES(drivingThread) {
     reclaimed_ |= ring_.reclaim([this](const Record& record) SOCKMAN_REQUIRES(drivingThread) {
-      if (record.event != Event::data) return;
-      pool_.release(narrow<uint32_t>(record.block));
+      if (record.event != Event::data && record.event != Event::idle) return;
+      if (record.event == Event::data) pool_.release(narrow<uint32_t>(record.block));
       if (record.held) return;
       // Null when the connection is gone; the slot has no next owner yet (N33). A flush has no window.
       Connection* c = connections_.find({record.slot, std::bit_cast<uint32_t>(record.a)});
-      if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length)) await(*c);
+      if (c && record.event == Event::idle) {
+        c->driving.idleUntold = false;
+      } else if (c && !c->driving.flushing && setUndelivered(*c, c->driving.undelivered - record.length)) {
+        await(*c);
+      }
     });
   }
   /// Starts what waited for what JavaScript has given back. The drives call this after the commands: one of them may
@@ -119,18 +125,25 @@ class SockLoop {
   /// Judges the deadlines that had passed at `looked`. The drive has reaped since what the kernel had then: a
   /// connect that the kernel finished in time has not failed because this process was late (N67).
   void expire(Time looked) SOCKMAN_REQUIRES(drivingThread) {
-    deadlines_.expire(looked, [this](Port& port) {
+    deadlines_.expire(looked, [this, looked](Port& port) {
       drivingThread.assertHeld();  // deadlines are kept by other threads too, and know no role
       if (port.listening) return retryAccepting(asListener(port));
       Connection& c = asConnection(port);
-      if (c.driving.connecting) c.driving.connectError = ETIMEDOUT;
       if (c.driving.flushing) return endFlush(c);
+      if (!c.driving.connecting) return judgeIdle(c, looked);
+      c.driving.connectError = ETIMEDOUT;
       beginClose(c);
+    });
+    pacer_.expire(looked, [this](Paced<Connection>& direction) {
+      drivingThread.assertHeld();
+      Connection& c = direction.owner;
+      direction.flow == Flow::receive ? updateReceiving(c) : sendQueued(c);
     });
   }
   Time nextDeadline() SOCKMAN_REQUIRES(drivingThread) {
-    if constexpr (requires { engine_->askAgain(); }) return std::min(deadlines_.next(), engine_->askAgain());
-    return deadlines_.next();
+    Time next = std::min(deadlines_.next(), pacer_.next());
+    if constexpr (requires { engine_->askAgain(); }) next = std::min(next, engine_->askAgain());
+    return next;
   }
 
   /// JavaScript runs no more (the environment ends): drops records from now on and closes everything (N50).
@@ -165,8 +178,8 @@ class SockLoop {
     listener.driving.exhausted = false;
     if (listener.driving.closing || discarding_) return;
     if (fd >= E::kDescriptorLimit) {
+      counters_.acceptErrors.add();  // before the peer can see its end
       owned.reset();
-      counters_.acceptErrors.add();
       report(listener, 0, fd);
       return startAccepting(listener);
     }
@@ -198,7 +211,6 @@ class SockLoop {
     }
     if (!c.driving.flushing) deadlines_.cancel(c);  // the bound of a flush is not the connect's
     c.driving.connecting = false;
-    c.driving.started = true;
     push({.event = Event::connected, .slot = c.name.slot});
     establish(c);
   }
@@ -213,6 +225,7 @@ class SockLoop {
     counters_.bytesReceived.add(length);
     c.shared.bytesReceived.add(length);
     c.shared.lastReceive.set(static_cast<uint64_t>(now()));
+    const bool spent = c.driving.pace && takeReceived(c, length);
     const bool closed = setUndelivered(c, c.driving.undelivered + static_cast<int64_t>(length));
     if (ring_.extend(c.name.slot, narrow<int32_t>(block), narrow<int32_t>(offset), narrow<int32_t>(length))) {
       pool_.release(block);  // the record grew: one record, one reference (N54)
@@ -226,7 +239,7 @@ class SockLoop {
             .a = std::bit_cast<int32_t>(c.name.generation)});
     }
     if (!ring_.hasRoom()) await(c);
-    if (!ring_.hasRoom() || closed) updateReceiving(c);
+    if (!ring_.hasRoom() || closed || spent) updateReceiving(c);
   }
 
   void receiveEnded(typename E::Port& port, int error) SOCKMAN_REQUIRES(drivingThread) {
@@ -250,7 +263,7 @@ class SockLoop {
     if (c.driving.latched == 0) c.driving.latched = asReset(c, error);
     // The window or the ring is full, but the connection is not paused: what can still be read comes first, and
     // the end of it becomes this error (N46).
-    if ((c.driving.windowClosed || c.driving.waiting) && !c.driving.held) return;
+    if (isBehind(c) && !c.driving.held) return;
     fail(c, false);
   }
 
@@ -259,6 +272,7 @@ class SockLoop {
     SOCKMAN_CHECK(c.driving.sending);  // else the parts are not those that it tells of
     c.driving.sending = false;
     if (count > 0) consume(c, static_cast<size_t>(count));
+    if (c.driving.pace) pacer_.took(c.driving.pace->send, static_cast<size_t>(std::max<int64_t>(0, count)));
     if (c.driving.failed) return dropQueue(c);
     if (count > 0) {
       if (!c.driving.queue.empty()) {
@@ -283,6 +297,7 @@ class SockLoop {
     dropQueue(c);
     setWindowClosed(c, false);
     connections_.leave(c);
+    pacer_.divide(connections_.size());
     push({.event = Event::closed, .slot = c.name.slot, .a = c.driving.connectError});
     // One connection less: a listener may have a descriptor again (N43), or a place (N17).
     listeners_.each([this](Listener& listener) SOCKMAN_REQUIRES(drivingThread) {
@@ -340,6 +355,8 @@ class SockLoop {
       case Op::notify:
         c.driving.mark = command.amount;
         return tellMark(c);
+      case Op::limit:
+        return limit(c, static_cast<Limit>(command.value), command.amount);
       case Op::fail:
         return sendFailed(c, command.value);
       case Op::hold:
@@ -360,7 +377,14 @@ class SockLoop {
 
   void enroll(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     c.room = static_cast<size_t>(limits_.receiveWindow);
+    if (pacer_.limitsAll()) paceOf(c);
     connections_.enter(c);
+    if (pacer_.limitsAll() && pacer_.divide(connections_.size())) {
+      const size_t share = pacer_.share(Flow::receive);
+      connections_.each([this, share](Connection& each) SOCKMAN_REQUIRES(drivingThread) {
+        if (each.driving.pace->receive.granted > share) regrant(each, share);
+      });
+    }
     stopAcceptingIfFull();
   }
   /// Accepted or adopted.
@@ -377,6 +401,7 @@ class SockLoop {
   void establish(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     c.driving.established = true;
     if (c.driving.latched != 0) return fail(c, true);  // by a send, before there was a connection
+    awaitIdle(c);
     updateReceiving(c);
     sendQueued(c);
     shutdownIfDrained(c);
@@ -408,7 +433,7 @@ class SockLoop {
   void updateReceiving(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
     if (!c.driving.established || !c.driving.started || c.driving.closing) return;
     const bool full = c.driving.windowClosed || c.driving.waiting;
-    if (c.driving.held || full || c.driving.eof || c.driving.failed) {
+    if (c.driving.held || full || c.driving.eof || c.driving.failed || !mayReceive(c)) {
       engine_->stopReceiving(c);
     } else {
       engine_->receive(c);
@@ -421,8 +446,14 @@ class SockLoop {
   bool setUndelivered(Connection& c, int64_t bytes) SOCKMAN_REQUIRES(drivingThread) {
     SOCKMAN_CHECK(bytes >= 0);  // below, the window would grow
     c.driving.undelivered = bytes;
-    c.room = bytes < limits_.receiveWindow ? static_cast<size_t>(limits_.receiveWindow - bytes) : 0;
-    return setWindowClosed(c, c.driving.windowClosed ? bytes > limits_.receiveWindow / 2 : c.room == 0);
+    setRoom(c);
+    const int64_t most = c.driving.windowClosed ? limits_.receiveWindow / 2 : limits_.receiveWindow - 1;
+    return setWindowClosed(c, bytes > most);
+  }
+  void setRoom(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    const int64_t left = limits_.receiveWindow - c.driving.undelivered;
+    c.room = left > 0 ? static_cast<size_t>(left) : 0;
+    if (c.driving.pace) c.room = std::min(c.room, c.driving.pace->receive.granted);
   }
   bool setWindowClosed(Connection& c, bool closed) SOCKMAN_REQUIRES(drivingThread) {
     if (c.driving.windowClosed == closed) return false;
@@ -436,6 +467,81 @@ class SockLoop {
     if (behind == c.driving.behind) return;
     c.driving.behind = behind;
     behind ? behind_++ : behind_--;
+  }
+
+  /// Something may have come that this side does not take for now.
+  static bool isBehind(const Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    return c.driving.windowClosed || c.driving.waiting || (c.driving.pace && c.driving.pace->receive.waits());
+  }
+
+  // ---- Limits (N74) ----
+
+  void limit(Connection& c, Limit which, int64_t amount) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.closing || c.driving.flushing) return;
+    if (which == Limit::idleTimeout) {
+      c.driving.idleTimeout = amount * kMillisecond;
+      if (c.driving.established) awaitIdle(c);
+      return;
+    }
+    typename Connection::Pace& pace = paceOf(c);
+    Paced<Connection>& direction = which == Limit::receiveRate ? pace.receive : pace.send;
+    if (c.driving.sending && !direction.own.limits()) direction.unlimited = which == Limit::sendRate;
+    pacer_.setRate(direction, amount);
+    if (which == Limit::sendRate) return sendQueued(c);
+    regrant(c, 0);  // by the new rate
+  }
+  /// What was granted before is no room any more: what is under way with it has to end (E6).
+  void regrant(Connection& c, size_t granted) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.closing || c.driving.flushing) return;
+    c.driving.pace->receive.granted = granted;
+    setRoom(c);
+    if (!c.driving.established || !c.driving.started) return;
+    engine_->stopReceiving(c);
+    updateReceiving(c);
+  }
+  typename Connection::Pace& paceOf(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!c.driving.pace) {
+      c.driving.pace = std::make_unique<typename Connection::Pace>(c);
+      if (pacer_.limitsAll()) c.driving.pace->receive.granted = 0;
+    }
+    return *c.driving.pace;
+  }
+  /// Whether the limits let it; if they do not, it waits.
+  bool mayReceive(Connection& c) SOCKMAN_REQUIRES(drivingThread) {
+    if (!c.driving.pace || c.driving.flushing) return true;
+    Paced<Connection>& direction = c.driving.pace->receive;
+    if (direction.granted == 0 && !direction.waits()) direction.granted = pacer_.grant(direction);
+    setRoom(c);
+    return direction.granted > 0;
+  }
+  /// Whether that was the last of what was granted.
+  bool takeReceived(Connection& c, size_t length) SOCKMAN_REQUIRES(drivingThread) {
+    Paced<Connection>& direction = c.driving.pace->receive;
+    pacer_.took(direction, length);
+    // Less than came: a rate that was set meanwhile.
+    direction.granted -= std::min(direction.granted, length);
+    return direction.granted == 0;
+  }
+  /// The time of being idle begins.
+  void awaitIdle(Connection& c, Time since = now()) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.flushing || c.driving.closing) return;
+    if (c.driving.idleTimeout == 0) return deadlines_.cancel(c);
+    c.driving.idleSince = since;
+    deadlines_.set(c, c.driving.idleSince + c.driving.idleTimeout);
+  }
+  /// The deadline is that of the last time anybody looked: bytes do not move it, it is moved here.
+  void judgeIdle(Connection& c, Time looked) SOCKMAN_REQUIRES(drivingThread) {
+    if (c.driving.failed) return;
+    const auto moved = static_cast<Time>(std::max(c.shared.lastReceive.get(), c.shared.lastSend.get()));
+    const Time due = std::max(moved, c.driving.idleSince) + c.driving.idleTimeout;
+    if (due > looked) return deadlines_.set(c, due);
+    // What this side does not take, has not told or holds back itself is no silence of the peer's: one reap may leave
+    // many ports unread (N44). While JavaScript does not look, it is not told again.
+    const bool behind = c.driving.undelivered > 0 || sys::unread(c.fd.get()) > 0 ||
+                        (c.driving.pace && c.driving.pace->send.waits());
+    if (!behind && !std::exchange(c.driving.idleUntold, true))
+      push({.event = Event::idle, .slot = c.name.slot, .a = std::bit_cast<int32_t>(c.name.generation)});
+    awaitIdle(c, std::max(now(), looked));
   }
 
   /// The connection receives nothing more until `goOn`: the ring is full (N6), or the window has been opened and the
@@ -458,13 +564,21 @@ class SockLoop {
     if (!c.driving.established || c.driving.sending || c.driving.queue.empty() || c.driving.closing ||
         c.driving.failed || c.driving.latched != 0)
       return;
+    size_t most = SIZE_MAX;
+    if (c.driving.pace) {
+      if (c.driving.pace->send.waits()) return;
+      most = pacer_.grant(c.driving.pace->send);
+    }
     c.partCount = 0;
     size_t offset = c.driving.queueOffset;
     for (Chunk::Ptr& chunk : c.driving.queue) {
-      if (c.partCount == PortBase::kMaxParts) break;
-      c.parts[c.partCount++] = {chunk->bytes() + offset, chunk->size() - offset};
+      if (c.partCount == PortBase::kMaxParts || most == 0) break;
+      const size_t length = std::min(chunk->size() - offset, most);
+      c.parts[c.partCount++] = {chunk->bytes() + offset, length};
+      most -= length;
       offset = 0;
     }
+    if (c.partCount == 0) return;
     c.driving.sending = true;
     engine_->send(c);
   }
@@ -555,6 +669,7 @@ class SockLoop {
     c.driving.flushing = c.driving.started = c.driving.shutdownWanted = true;
     c.driving.held = false;
     awaitNoMore(c);
+    if (c.driving.pace) pacer_.leave(c.driving.pace->receive);
     setWindowClosed(c, false);
     countBehind(c);
     c.room = static_cast<size_t>(limits_.receiveWindow);
@@ -586,6 +701,10 @@ class SockLoop {
     c.driving.closing = true;
     deadlines_.cancel(c);
     awaitNoMore(c);
+    if (c.driving.pace) {
+      pacer_.leave(c.driving.pace->receive);
+      pacer_.leave(c.driving.pace->send);
+    }
     if (c.driving.reset) {
       // Refused, the connection ends in order: that it ends is what counts.
       const linger none{1, 0};
@@ -651,6 +770,7 @@ class SockLoop {
   const Listeners& listenerSlots_;
   const Limits limits_;
   Deadlines<Port> deadlines_ SOCKMAN_GUARDED_BY(drivingThread);
+  Pacer<Connection> pacer_ SOCKMAN_GUARDED_BY(drivingThread);
   Roster<Connection> connections_ SOCKMAN_GUARDED_BY(drivingThread);
   Roster<Listener> listeners_ SOCKMAN_GUARDED_BY(drivingThread);
   uint32_t pendingAccepts_ SOCKMAN_GUARDED_BY(drivingThread) = 0;
