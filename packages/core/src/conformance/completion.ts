@@ -40,7 +40,7 @@ export const completion: readonly Case[] = [
       man.send(id, Buffer.alloc(1000), { notify: true })
       man.send(id, 'more')
       man.send(id, 'x', { notify: true })
-      await trial.network.sleep(50)
+      await trial.look(watched)
       assert.equal(log.life(id).sentBytes, 0)
       const total = early + 1005
       const received = peer.receiveInto(() => {}, total)

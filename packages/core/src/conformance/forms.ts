@@ -179,8 +179,7 @@ export const forms: readonly Case[] = [
       await log.receive(id, 3)
       man.pause(id)
       await peer.send(Buffer.from('two'))
-      // Time for it to be held; if it is not, it is told when the connection goes on.
-      await trial.network.sleep(50)
+      await trial.look(watched)
       man.resume(id)
       await log.receive(id, 3)
       assert.deepEqual([...new Set(kinds)], [true])

@@ -117,6 +117,15 @@ export class Trial {
     return { id: log.accepted[count]!, peer }
   }
 
+  /** A byte comes on a connection of its own, twice: what was there before has been looked at. */
+  async look(watched: Watched): Promise<void> {
+    const { id, peer } = await this.inbound(watched)
+    for (const bytes of [1, 2]) {
+      await peer.send(Buffer.from('x'))
+      await watched.log.receive(id, bytes)
+    }
+  }
+
   /** The SockMan's connection to a fresh listening peer. */
   async outbound({ man, log }: Watched, family?: PeerFamily, options?: ConnectOptions): Promise<Pair> {
     const server = await this.network.listen(family)
