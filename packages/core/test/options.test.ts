@@ -30,6 +30,8 @@ test('defaults', () => {
     copyThreshold: 16_384,
     batchLimit: 1024,
     maxConnections: 0,
+    receiveRateTotal: 0,
+    sendRateTotal: 0,
     poison: false,
   })
   // What is undefined stays as the kernel has it.
