@@ -1,4 +1,5 @@
 import type { SockManOptions } from '../../packages/core/src'
+import { within } from '../../packages/core/src/conformance/limit'
 import { openDescriptors } from '../../packages/core/src/conformance/trial'
 import { Random } from '../../packages/core/src/memory/random'
 import { Caller } from './caller'
@@ -74,7 +75,8 @@ export async function playRound(ground: Ground, seed: number, ms: number): Promi
     return []
   })
   if (!stops) {
-    await Promise.race([caller.ended(), ground.sleep(PATIENCE)])
+    // What has not ended then is reported, each connection by itself.
+    await patient(ground, 'connections have not ended', caller.ended()).catch(() => {})
     if (caller.live.size > 0) reportLive(ground, caller)
     for (const { id } of [...caller.live.values()]) caller.man.close(id)
     await bounded(ground, caller, 'a close has no onClosed', caller.ended())
@@ -116,15 +118,21 @@ async function bounded<T>(
   what: string,
   promise: Promise<T>,
 ): Promise<T | undefined> {
-  const late = ground.sleep(PATIENCE).then(() => {
-    throw new Error(`${what} after ${PATIENCE} ms`)
-  })
   try {
-    return await Promise.race([promise, late])
+    return await patient(ground, what, promise)
   } catch (error) {
     caller.fault((error as Error).message)
     return undefined
   }
+}
+
+/** The promise's value, or an error when it takes long. On a real clock the time that a busy machine takes does not count. */
+function patient<T>(ground: Ground, what: string, promise: Promise<T>): Promise<T> {
+  if (ground.real) return within(PATIENCE, what, promise)
+  const late = ground.sleep(PATIENCE).then(() => {
+    throw new Error(`${what} after ${PATIENCE} ms`)
+  })
+  return Promise.race([promise, late])
 }
 
 /** A fault for each connection that has not ended, with what the kernel says of both its sockets. */
