@@ -182,8 +182,8 @@ export const idling: readonly Case[] = [
       const begun = network.now()
       for (const { id } of pairs) man.setOptions(id, { idleTimeout: timeout })
       await network.sleep(timeout * 0.7)
-      const waited = network.now() - begun
       const sent = pairs.map(({ peer }) => peer.send(Buffer.from('x')))
+      const waited = network.now() - begun
       block(timeout * 0.5)
       await Promise.all(sent)
       for (const { id } of pairs) await log.receive(id, 1)

@@ -245,7 +245,7 @@ export const pacing: readonly Case[] = [
       const [{ id }] = pairs as [Pair]
       await log.receive(id, 1)
       const before = log.life(id).receivedBytes
-      for (let n = 0; n < 600 && log.life(id).receivedBytes === before; n++) {
+      for (let n = 0; n < 1000 && log.life(id).receivedBytes === before; n++) {
         man.setOptions(id, { receiveRate: rate })
         await trial.network.sleep(5)
       }

@@ -488,7 +488,10 @@ class SockLoop {
     if (c.driving.sending && !direction.own.limits()) direction.unlimited = which == Limit::sendRate;
     pacer_.setRate(direction, amount);
     if (which == Limit::sendRate) return sendQueued(c);
-    regrant(c, 0);  // by the new rate
+    // What was granted by another rate is no more than a burst of this one, else it stays: a rate that is set again and
+    // again would leave nothing to receive.
+    const size_t most = amount > 0 ? static_cast<size_t>(direction.own.most()) : SIZE_MAX;
+    if (direction.granted == 0 || direction.granted > most) regrant(c, std::min(direction.granted, most));
   }
   /// What was granted before is no room any more: what is under way with it has to end (E6).
   void regrant(Connection& c, size_t granted) SOCKMAN_REQUIRES(drivingThread) {
