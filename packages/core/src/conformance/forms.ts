@@ -190,10 +190,12 @@ export const forms: readonly Case[] = [
     async run(trial) {
       const { man, log } = trial.open()
       const { signal, abort } = foreignController()
-      const id = man.connect(await trial.network.silent(), { signal })
+      // One for both: it holds hundreds of descriptors, and select watches few.
+      const silent = await trial.network.silent()
+      const id = man.connect(silent, { signal })
       abort()
       assert.equal((await log.event(id, 'connectFailed')).error?.code, 'ABORT_ERR')
-      const late = man.connect(await trial.network.silent(), { signal })
+      const late = man.connect(silent, { signal })
       assert.equal((await log.event(late, 'connectFailed')).error?.code, 'ABORT_ERR')
     },
   },
