@@ -38,7 +38,7 @@ const Due = {
   /** The time for a connect, or for a flush, is over. */
   end: 0,
   idle: 1,
-  /** A rate lets it receive, or send, again. */
+  /** A rate lets the connection receive, or send, again. */
   receive: 2,
   send: 3,
 } as const
@@ -121,12 +121,12 @@ export class Connection implements EndpointOwner, Target {
   /** The number of the wait for a rate that each direction is in; 0 for none. */
   readonly #waits: Record<Flow, number> = { receive: 0, send: 0 }
   #lastWait = 0
-  /** Whether it waits for its own rate, not for its turn among all. */
+  /** Whether the direction waits for the connection's own rate, not for its turn among all. */
   readonly #waitsForOwn: Record<Flow, boolean> = { receive: false, send: false }
   /** ms, 0 for no limit. */
   #idleTimeout = 0
   #idleDue = false
-  /** When it counts as idle from, where no byte has moved. */
+  /** Since when the connection counts as idle, where no byte has moved. */
   #idleSince = 0
 
   constructor(
@@ -223,7 +223,7 @@ export class Connection implements EndpointOwner, Target {
     if (this.#waitsForOwn[flow]) this.#waits[flow] = 0
   }
 
-  /** Bytes that may go in this direction now; with none it waits. */
+  /** Bytes that may go in this direction now; with none the direction waits. */
   #mayGo(flow: Flow): number {
     const own = this.#rates[flow]
     const all = this.#home.rates[flow]

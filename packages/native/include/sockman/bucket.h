@@ -14,8 +14,8 @@ namespace sockman {
 class Bucket {
  public:
   static constexpr Time kBurst = 100 * kMillisecond;
-  /// Less than what so much time brings is not worth while: no single bytes, and a hundred grants a second at most. Those
-  /// who wait do so until a multiple of it, so that one wake-up is for all of them.
+  /// Fewer bytes than this time brings are not given out: each system call would be for single bytes. Directions that wait
+  /// for their own buckets do so until a multiple of this time, so that one wake-up is for all of them.
   static constexpr Time kLeast = 10 * kMillisecond;
 
   bool limits() const { return rate_ > 0; }

@@ -67,7 +67,7 @@ class Pacer {
     return all.limits() ? share(all) : SIZE_MAX;
   }
 
-  /// How many bytes may go in this direction; 0: it waits from now on, and `expire` visits it.
+  /// How many bytes may go in this direction; 0: the direction waits from now on, and `expire` visits it.
   size_t grant(Direction& d) {
     const Time time = std::max(now(), judged_);
     size_t most = SIZE_MAX;
@@ -133,8 +133,8 @@ class Pacer {
   }
 
  private:
-  /// One connection is granted no more than so many would be: else the first of them would have a burst to itself,
-  /// the second half of one, and so on.
+  /// A few connections have a share as if they were so many: else the first would be granted a whole burst, the second
+  /// half of one, and so on, and all of that could be used at one moment.
   static constexpr size_t kLeastSharers = 16;
 
   struct Side {

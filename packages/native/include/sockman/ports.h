@@ -54,7 +54,7 @@ struct Ports {
       bool sending = false, held = false, windowClosed = false, behind = false, waiting = false;
       bool eof = false, failed = false, shutdownWanted = false, shutdownDone = false, flushing = false,
            closing = false, reset = false;
-      bool idleUntold = false;  // a record says so that JavaScript has not consumed
+      bool idleUntold = false;  // JavaScript has not consumed the last `idle` record
     };
 
     /// Used by both threads at any time. What the driving thread writes stands beside what it owns.
