@@ -300,6 +300,31 @@ TEST(marked,
   it.driver.discard();
 }
 
+TEST(rateMeanwhile,
+     "a send under way when its first rate is set is not charged; the next one is cut to the rate (N74)") {
+  javascriptThread.assertHeld();
+  drivingThread.assertHeld();
+  Refused it;
+  Loop::Connection& c = stuck(it, 1000);
+  it.world.commands.post();
+  it.world.queue.push({.op = Op::limit,
+                       .value = static_cast<int32_t>(Limit::sendRate),
+                       .name = c.name,
+                       .amount = 100,
+                       .chunk = nullptr});
+  it.run();
+  const auto sent = [&](int64_t bytes) SOCKMAN_REQUIRES(drivingThread) {
+    c.sending = false;
+    it.world.loop.sent(c, bytes);
+  };
+  sent(400);
+  SOCKMAN_CHECK(c.driving.sending && c.partCount == 1 && c.parts[0].iov_len == 10);
+  sent(10);
+  SOCKMAN_CHECK(!c.driving.sending && c.driving.pace->send.waits());
+  SOCKMAN_CHECK(it.world.loop.nextDeadline() != kNever);
+  it.driver.discard();
+}
+
 TEST(firstError, "the first error is told, at the end of what can still be read (N15)") {
   javascriptThread.assertHeld();
   drivingThread.assertHeld();
